@@ -1,0 +1,23 @@
+//! `eks-logs`: the tools of eks-logs for people and scripts. Arguments in, answers out; no analysis here.
+
+mod args;
+mod human;
+mod progress;
+mod run;
+mod terminal;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    let args = args::Args::parse();
+    let status = match run::run(&args) {
+        Ok(status) => status,
+        Err(failure) => run::report(&args, &failure),
+    };
+    // A reader that stops reading (`| head`) is no failure.
+    let _ = anstream::stdout().flush();
+    ExitCode::from(status)
+}

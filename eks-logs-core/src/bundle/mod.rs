@@ -1,0 +1,9 @@
+//! Bundles: where they are, what their files mean.
+
+mod discover;
+mod layout;
+mod source;
+
+pub use discover::{Candidate, Located, discover, open};
+pub use layout::{Echo, EchoBy, Fact, FileClass, FileKind, Journal, Layout, NodeKind};
+pub use source::Source;

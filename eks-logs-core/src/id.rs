@@ -1,0 +1,136 @@
+//! Names of nodes and of collections.
+
+use std::fmt;
+
+use jiff::{Timestamp, civil, tz::TimeZone};
+use serde::Serialize;
+
+use crate::error::{Error, Result};
+
+/// An EC2 instance (`i-` and 8 or 17 hex digits) or a hybrid node (`mi-` and 17).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct InstanceId(String);
+
+impl InstanceId {
+    /// Accepts an id of the right form.
+    pub fn parse(text: &str) -> Result<Self> {
+        let hex = |rest: &str, lengths: &[usize]| {
+            lengths.contains(&rest.len()) && rest.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+        };
+        let valid = match text.split_once('-') {
+            Some(("i", rest)) => hex(rest, &[8, 17]),
+            Some(("mi", rest)) => hex(rest, &[17]),
+            _ => false,
+        };
+        if valid {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(Error::InvalidId {
+            value: text.to_owned(),
+            kind: "instance id",
+            expected: "i- and 8 or 17 hex digits, or mi- and 17 hex digits for a hybrid node",
+        })
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for InstanceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What the name of an archive or of its directory tells about the collection.
+///
+/// `eks_<instance>_<yyyy-mm-dd_HHMM-UTC>_<script version>` is the script's own name, `eks_<instance>_<execution id>` the runbook's;
+/// the instance is empty where the node had no IMDS.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CollectionName {
+    /// The node, when the name has it.
+    pub instance: Option<InstanceId>,
+    /// What stands behind the instance: a time or an execution id.
+    pub collection: String,
+    /// When the collection ran (UTC, to the minute), when the name says so.
+    pub collected_at: Option<Timestamp>,
+}
+
+/// Endings that an archive's name may have.
+pub(crate) const ARCHIVE_SUFFIXES: [&str; 4] = [".tar.gz", ".tgz", ".tar", ".zip"];
+
+impl CollectionName {
+    /// Reads a file or directory name; `None` if it is not a collection's.
+    pub fn parse(name: &str) -> Option<Self> {
+        let stem = ARCHIVE_SUFFIXES.iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name);
+        let (instance, collection) = stem.strip_prefix("eks_")?.split_once('_')?;
+        let instance = if instance.is_empty() { None } else { Some(InstanceId::parse(instance).ok()?) };
+        if collection.is_empty() {
+            return None;
+        }
+        Some(Self { instance, collected_at: collection_time(collection), collection: collection.to_owned() })
+    }
+}
+
+/// `2026-03-20_0715-UTC...` (Linux script) or `20261122T0700011234Z` (Windows script).
+fn collection_time(text: &str) -> Option<Timestamp> {
+    let digits = |range: std::ops::Range<usize>| text.get(range)?.parse::<i16>().ok();
+    let bytes = text.as_bytes();
+    let at = if bytes.get(4) == Some(&b'-') && text.get(15..19) == Some("-UTC") {
+        civil::DateTime::new(
+            digits(0..4)?,
+            digits(5..7)? as i8,
+            digits(8..10)? as i8,
+            digits(11..13)? as i8,
+            digits(13..15)? as i8,
+            0,
+            0,
+        )
+    } else if bytes.get(8) == Some(&b'T') && text.ends_with('Z') {
+        civil::DateTime::new(
+            digits(0..4)?,
+            digits(4..6)? as i8,
+            digits(6..8)? as i8,
+            digits(9..11)? as i8,
+            digits(11..13)? as i8,
+            digits(13..15)? as i8,
+            0,
+        )
+    } else {
+        return None;
+    };
+    at.ok()?.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instance_ids_have_a_fixed_form() {
+        for good in ["i-0123abcd", "i-0123456789abcdef0", "mi-0123456789abcdef0"] {
+            assert_eq!(InstanceId::parse(good).unwrap().as_str(), good);
+        }
+        for bad in ["", "i-", "i-0123ABCD", "i-012345678", "mi-0123abcd", "i-0123abcd/..", "i-0123abcé"] {
+            assert!(InstanceId::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn names_of_all_three_collectors() {
+        let script = CollectionName::parse("eks_i-0123456789abcdef0_2026-03-20_0715-UTC_0.7.9.tar.gz").unwrap();
+        assert_eq!(script.collection, "2026-03-20_0715-UTC_0.7.9");
+        assert_eq!(script.collected_at.unwrap().to_string(), "2026-03-20T07:15:00Z");
+        let runbook = CollectionName::parse("eks_i-0123456789abcdef0_11111111-2222-3333-4444-555555555555").unwrap();
+        assert_eq!(runbook.collected_at, None);
+        let windows = CollectionName::parse("eks_i-0123456789abcdef0_20261122T0700011234Z.zip").unwrap();
+        assert_eq!(windows.collected_at.unwrap().to_string(), "2026-11-22T07:00:01Z");
+        let hybrid = CollectionName::parse("eks__2026-03-20_0715-UTC_0.7.9.tar.gz").unwrap();
+        assert_eq!(hybrid.instance, None);
+        assert_eq!(CollectionName::parse("eks_notes_2026"), None);
+        assert_eq!(CollectionName::parse("backup.tar.gz"), None);
+    }
+}

@@ -1,0 +1,147 @@
+//! The storage port: where bundles and our own records live.
+//!
+//! The primitives are few and object safe; what can be built from them is in [`StoreExt`]. Reading and writing are separate traits,
+//! so that a tool that reads holds nothing that could write. [`Store::walk`] is the one way in which a scan reads: every file below
+//! a prefix once, front to back, in pieces of a fixed size, so that an archive is decompressed a single time and memory does not
+//! grow with the size of a file.
+//!
+//! A local directory and an archive read with blocking calls on the task that awaits them. A server runs a scan on a blocking thread.
+
+mod ext;
+mod local;
+mod memory;
+mod walk;
+
+use std::fmt;
+use std::pin::Pin;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_core::Stream;
+use futures_lite::StreamExt as _;
+
+pub use ext::StoreExt;
+pub use local::LocalStore;
+pub use memory::MemoryStore;
+pub use walk::{FileEnd, FileSink, Flow, Refusal, RefusalReason};
+
+use crate::error::Result;
+use crate::path::StorePath;
+
+/// Objects, as they are found.
+pub type ObjectStream<'a> = Pin<Box<dyn Stream<Item = Result<Object>> + Send + 'a>>;
+/// The bytes of one object, in order.
+pub type ByteStream<'a> = Pin<Box<dyn Stream<Item = Result<Bytes>> + Send + 'a>>;
+
+/// Marks one state of an object; equal exactly when the content is. What it looks like is the store's own business.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Version(pub String);
+
+/// One stored object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Object {
+    /// Where it is.
+    pub path: StorePath,
+    /// Its size in bytes.
+    pub size: u64,
+    /// The state it is in, where the store knows it without reading.
+    pub version: Option<Version>,
+}
+
+/// One level of a store: the directories (common prefixes) and the objects in it, each sorted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Children {
+    /// Directories, as paths from the root of the store.
+    pub directories: Vec<StorePath>,
+    /// Objects.
+    pub objects: Vec<Object>,
+}
+
+/// A range of bytes: from `start` to before `end`, or to the end of the object. An end beyond the object is the object's end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ByteRange {
+    /// The first byte.
+    pub start: u64,
+    /// One past the last byte; `None` reads to the end.
+    pub end: Option<u64>,
+}
+
+impl ByteRange {
+    /// The whole object.
+    pub const WHOLE: Self = Self { start: 0, end: None };
+
+    /// From `start` to before `end`.
+    pub fn new(start: u64, end: u64) -> Self {
+        Self { start, end: Some(end) }
+    }
+
+    /// From `start` to the end of the object.
+    pub fn starting_at(start: u64) -> Self {
+        Self { start, end: None }
+    }
+
+    /// The range within an object of `size` bytes; an error if it starts behind its end or ends before its start.
+    pub fn within(self, path: &StorePath, size: u64) -> Result<std::ops::Range<u64>> {
+        let end = self.end.unwrap_or(size).min(size);
+        if self.start > size || self.end.is_some_and(|end| end < self.start) {
+            return Err(crate::Error::InvalidRange {
+                path: path.to_string(),
+                start: self.start,
+                end: self.end.unwrap_or(size),
+                size,
+            });
+        }
+        Ok(self.start..end.max(self.start))
+    }
+}
+
+/// Reads bundles and records.
+#[async_trait]
+pub trait Store: fmt::Debug + Send + Sync {
+    /// Where the store is, for people: a path, a URL.
+    fn locator(&self) -> String;
+
+    /// Every object below `prefix`, sorted by path. Links, devices and names that no path can hold are left out ([`Store::walk`]
+    /// names them).
+    fn list<'a>(&'a self, prefix: &'a StorePath) -> ObjectStream<'a>;
+
+    /// One level below `prefix`.
+    async fn children(&self, prefix: &StorePath) -> Result<Children>;
+
+    /// Size and version of one object.
+    async fn head(&self, path: &StorePath) -> Result<Object>;
+
+    /// A range of one object, in one piece.
+    async fn get(&self, path: &StorePath, range: ByteRange) -> Result<Bytes>;
+
+    /// A range of one object, in pieces of bounded size.
+    async fn stream<'a>(&'a self, path: &'a StorePath, range: ByteRange) -> Result<ByteStream<'a>>;
+
+    /// Reads every file below `prefix` once, front to back. A file that cannot be read is told to the sink and the walk goes on; an
+    /// error means that the walk itself could not go on.
+    async fn walk(&self, prefix: &StorePath, sink: &mut dyn FileSink) -> Result<()> {
+        let mut objects = self.list(prefix);
+        while let Some(object) = objects.next().await {
+            walk::stream_into(self, &object?, sink).await?;
+        }
+        Ok(())
+    }
+}
+
+/// On what a write depends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PutMode {
+    /// Whatever is there is replaced.
+    Overwrite,
+    /// Only if nothing is there.
+    Create,
+    /// Only if what is there is still in this state.
+    Match(Version),
+}
+
+/// Writes records. A put is whole or not at all: no reader ever sees half of one.
+#[async_trait]
+pub trait StoreWriter: Store {
+    /// Stores `content` at `path` and returns its version; [`crate::Error::Precondition`] if `mode` does not hold.
+    async fn put(&self, path: &StorePath, content: Bytes, mode: PutMode) -> Result<Version>;
+}

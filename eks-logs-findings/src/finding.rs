@@ -1,0 +1,165 @@
+//! Findings and what a scan says about itself.
+
+use eks_logs_core::{FileKind, Source};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::clock::Certainty;
+use crate::rule::{Remedy, RuleId};
+use crate::severity::Severity;
+
+/// Verbatim bytes of a bundle that back a claim.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Evidence {
+    /// The file, relative to the bundle's root.
+    pub file: String,
+    /// The line in which the span starts, 1-based.
+    pub line: u64,
+    /// Offset of the first byte. In a file that is compressed inside the bundle, offsets are into its decompressed content.
+    pub start_byte: u64,
+    /// Offset behind the last byte; the newline is not part of the span.
+    pub end_byte: u64,
+    /// When the line was written, UTC; `null` where that cannot be known.
+    pub time: Option<Timestamp>,
+    /// The span's text. Invalid UTF-8 is shown as U+FFFD.
+    pub text: String,
+    /// The same event, printed once more elsewhere: it is not counted.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub duplicate: bool,
+}
+
+/// All occurrences of one rule about one subject in one bundle.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Finding {
+    /// Its place in the bundle's canonical order: `F-001`.
+    pub id: String,
+    /// Equal for the same fault on other nodes and in other bundles.
+    pub fingerprint: String,
+    /// The rule.
+    pub rule: RuleId,
+    /// The rule's title.
+    pub title: String,
+    /// How bad it is here, with how often and how long it happened.
+    pub severity: Severity,
+    /// Why it is that bad.
+    pub severity_reason: String,
+    /// Whose line the first evidence is.
+    pub source: Source,
+    /// What it is about, volatile parts masked; empty for a rule without subjects.
+    pub subject: String,
+    /// Some of the subjects as they are printed, in order of appearance.
+    pub entities: Vec<String>,
+    /// How often it happened; an event that is printed in several files counts once.
+    pub count: u64,
+    /// When it first happened, UTC.
+    pub first_seen: Option<Timestamp>,
+    /// When it last happened, UTC.
+    pub last_seen: Option<Timestamp>,
+    /// How sure the times are.
+    pub time_certainty: Certainty,
+    /// A later line says that it ended, and it did not come back.
+    pub cleared: bool,
+    /// The lines, in order of file and offset.
+    pub evidence: Vec<Evidence>,
+    /// Lines that are not quoted, of all that report it.
+    pub evidence_omitted: u64,
+    /// What to do.
+    pub remedy: Remedy,
+}
+
+/// A file or a part of one that was not read, and why.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Skipped {
+    /// The file.
+    pub file: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// How much of the bundle the findings speak for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Coverage {
+    /// Files that were read to their end.
+    pub files_scanned: u64,
+    /// Files of the bundle.
+    pub files_total: u64,
+    /// Bytes that were read, after decompression.
+    pub bytes_scanned: u64,
+    /// Lines that were read.
+    pub lines_scanned: u64,
+    /// What was not read, or not to its end.
+    pub skipped: Vec<Skipped>,
+    /// Nothing was left out.
+    pub scan_complete: bool,
+}
+
+/// Something that is not known, and what that leaves open.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Gap {
+    /// The kind of gap: `cut`, `skipped`, `missing`, `overlong-line`, `encoding`, `time`, `subjects`, `unrecognised`, `not-analysed`.
+    pub kind: &'static str,
+    /// The file, if it is about one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// What is not known.
+    pub detail: String,
+}
+
+/// The bundle that was scanned.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BundleInfo {
+    /// Instance and collection, `_` between them; `null` where neither is known.
+    pub id: Option<String>,
+    /// The node.
+    pub instance_id: Option<String>,
+    /// When it was collected, UTC; where its name does not tell, the latest time that its logs are sure of.
+    pub collected_at: Option<Timestamp>,
+    /// Files.
+    pub files: u64,
+    /// Bytes, after decompression.
+    pub bytes: u64,
+    /// Where it is.
+    pub locator: String,
+}
+
+/// One file of the bundle.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FileReport {
+    /// Its path, relative to the bundle's root.
+    pub file: String,
+    /// Whose lines it holds.
+    pub source: Source,
+    /// What kind of content.
+    pub kind: FileKind,
+    /// Whether it is a file that a collector writes.
+    pub known: bool,
+    /// Bytes that were read, after decompression.
+    pub bytes: u64,
+    /// Lines that were read.
+    pub lines: u64,
+    /// Whether any rule is about its lines.
+    pub has_rules: bool,
+    /// Whether it was read to its end.
+    pub complete: bool,
+}
+
+/// What one pass over a bundle found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Scan {
+    /// The bundle.
+    pub bundle: BundleInfo,
+    /// How much of it was read.
+    pub coverage: Coverage,
+    /// The findings, in canonical order: worst first, then by rule, then by place.
+    pub findings: Vec<Finding>,
+    /// What is not known.
+    pub gaps: Vec<Gap>,
+    /// The files, by path.
+    pub files: Vec<FileReport>,
+}

@@ -1,0 +1,65 @@
+//! Running a rule against its own examples and counter-examples, through the same engine that scans bundles.
+
+use std::fmt;
+
+use eks_logs_core::{Layout, StorePath};
+
+use super::{Example, Rule};
+use crate::scan::matches_line;
+
+/// An example that does not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ExampleFailure {
+    /// An example's file is not one of the rule's sources, or no path at all.
+    WrongFile(String),
+    /// An example does not match.
+    Missed(String),
+    /// A counter-example matches.
+    Matched(String),
+    /// No counter-example needs this `unless`.
+    IdleUnless(String),
+}
+
+impl fmt::Display for ExampleFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::WrongFile(file) => write!(f, "example file {file:?}: no line in it has one of the rule's sources"),
+            Self::Missed(line) => write!(f, "example does not match: {line:?}"),
+            Self::Matched(line) => write!(f, "counter-example matches: {line:?}"),
+            Self::IdleUnless(regex) => write!(f, "no counter-example needs the unless {regex:?}"),
+        }
+    }
+}
+
+/// Everything that does not hold; empty for a sound rule.
+pub fn check_examples(rule: &Rule) -> Vec<ExampleFailure> {
+    let mut failures = Vec::new();
+    for example in &rule.examples {
+        match verdict(rule, example) {
+            None => failures.push(ExampleFailure::WrongFile(example.file.clone())),
+            Some(true) => {}
+            Some(false) => failures.push(ExampleFailure::Missed(example.line.clone())),
+        }
+    }
+    for example in &rule.counter_examples {
+        if verdict(rule, example) == Some(true) {
+            failures.push(ExampleFailure::Matched(example.line.clone()));
+        }
+    }
+    for (at, unless) in rule.unless.iter().enumerate() {
+        let mut without = rule.clone();
+        without.unless.remove(at);
+        if !rule.counter_examples.iter().any(|example| verdict(&without, example) == Some(true)) {
+            failures.push(ExampleFailure::IdleUnless(unless.pattern.as_str().to_owned()));
+        }
+    }
+    failures
+}
+
+/// Whether the rule matches the line where it stands; `None` if lines of that file can never have one of its sources.
+fn verdict(rule: &Rule, example: &Example) -> Option<bool> {
+    let layout = Layout::builtin();
+    let class = layout.classify(&StorePath::parse(&example.file).ok()?);
+    layout.line_sources(class).iter().any(|source| rule.sources.contains(source)).then_some(())?;
+    Some(matches_line(rule, class, example.line.as_bytes()))
+}

@@ -1,0 +1,257 @@
+//! One rule file: TOML to [`Rule`], with the line of what is wrong.
+
+use std::time::Duration;
+
+use eks_logs_core::Layout;
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::{ClearedBy, Escalate, Example, LineMatcher, Pattern, Remedy, Repeat, Rule, RuleId, Unless};
+use crate::Severity;
+
+/// The shortest literal, in bytes: shorter ones stand in every line and make a scan slow.
+const SHORTEST_LITERAL: usize = 4;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RuleFile {
+    title: Spanned<String>,
+    severity: Severity,
+    severity_reason: String,
+    sources: Spanned<Vec<Spanned<String>>>,
+    origin: String,
+    since: String,
+    #[serde(default)]
+    signals: Vec<String>,
+    #[serde(default)]
+    causes: Vec<String>,
+    #[serde(default)]
+    docs: Vec<String>,
+    #[serde(default)]
+    subject: Vec<Spanned<String>>,
+    #[serde(rename = "match")]
+    matcher: MatcherFile,
+    #[serde(default)]
+    unless: Vec<UnlessFile>,
+    repeat: Option<RepeatFile>,
+    #[serde(default)]
+    escalate: Vec<EscalateFile>,
+    cleared_by: Option<ClearedByFile>,
+    remedy: RemedyFile,
+    #[serde(default)]
+    examples: Vec<ExampleFile>,
+    #[serde(default)]
+    counter_examples: Vec<ExampleFile>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MatcherFile {
+    literals: Spanned<Vec<Spanned<String>>>,
+    regex: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UnlessFile {
+    regex: Spanned<String>,
+    reason: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RepeatFile {
+    count: u64,
+    within: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EscalateFile {
+    count: Option<u64>,
+    within: Option<Spanned<String>>,
+    lasts: Option<Spanned<String>>,
+    severity: Spanned<Severity>,
+    #[serde(default)]
+    reason: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClearedByFile {
+    literals: Spanned<Vec<Spanned<String>>>,
+    regex: Option<Spanned<String>>,
+    severity: Severity,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RemedyFile {
+    #[serde(default)]
+    steps: Vec<String>,
+    #[serde(default)]
+    commands: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ExampleFile {
+    file: String,
+    line: String,
+    why: Option<String>,
+}
+
+/// What is wrong with a rule file, and in which line (1-based; 0 for the file as a whole).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Refused {
+    pub(super) line: usize,
+    pub(super) reason: String,
+}
+
+/// Whether patterns are compiled, and examples demanded, now or were by the tests of this crate.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trust {
+    Embedded,
+    Checked,
+}
+
+struct Reader<'a> {
+    text: &'a str,
+    trust: Trust,
+}
+
+/// Reads one file.
+pub(super) fn read(id: &str, text: &str, trust: Trust) -> Result<Rule, Refused> {
+    let reader = Reader { text, trust };
+    let file: RuleFile =
+        toml::from_str(text).map_err(|why| reader.refuse(why.span().unwrap_or_default(), why.message().to_owned()))?;
+    let names_a_path = |part: &str| !part.is_empty() && part.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'));
+    if !id.split_once('/').is_some_and(|(area, name)| names_a_path(area) && names_a_path(name)) {
+        let reason = format!("{id:?} is not a rule id: the file stands in <area>/<name>.toml, lower case, digits and `-`");
+        return Err(Refused { line: 0, reason });
+    }
+    if file.title.get_ref().trim().is_empty() {
+        return Err(reader.refuse(file.title.span(), "the title is empty".to_owned()));
+    }
+    let layout = Layout::builtin();
+    if file.sources.get_ref().is_empty() {
+        return Err(reader.refuse(file.sources.span(), "a rule names the sources it is about".to_owned()));
+    }
+    let mut sources = Vec::new();
+    for name in file.sources.get_ref() {
+        let known = layout.source(name.get_ref()).ok_or_else(|| {
+            let names: Vec<_> = layout.sources().iter().map(|source| source.name()).collect();
+            reader.refuse(name.span(), format!("unknown source {:?}; one of: {}", name.get_ref(), names.join(", ")))
+        })?;
+        sources.push(known);
+    }
+    let matcher = reader.matcher(&file.matcher.literals, file.matcher.regex.as_ref())?;
+    if trust == Trust::Checked {
+        for capture in &file.subject {
+            let known = matcher.pattern.as_ref().and_then(Pattern::regex);
+            if !known.is_some_and(|regex| regex.capture_names().flatten().any(|name| name == capture.get_ref())) {
+                return Err(reader.refuse(capture.span(), format!("the regex has no capture (?P<{}>...)", capture.get_ref())));
+            }
+        }
+        if file.examples.len() < 2 || file.counter_examples.is_empty() {
+            let reason = format!(
+                "a rule has at least 2 examples and 1 counter-example; this one has {} and {}",
+                file.examples.len(),
+                file.counter_examples.len()
+            );
+            return Err(Refused { line: 0, reason });
+        }
+    }
+    let unless = file.unless.iter().map(|unless| {
+        Ok(Unless { pattern: reader.pattern(&unless.regex)?, reason: unless.reason.clone() })
+    });
+    let escalate = file.escalate.iter().map(|step| reader.escalate(step));
+    let cleared_by = file.cleared_by.as_ref().map(|cleared| {
+        Ok(ClearedBy { matcher: reader.matcher(&cleared.literals, cleared.regex.as_ref())?, severity: cleared.severity })
+    });
+    let repeat = file.repeat.as_ref().map(|repeat| {
+        Ok(Repeat { count: repeat.count, within: reader.duration(repeat.within.as_ref())? })
+    });
+    let example = |file: ExampleFile| Example { file: file.file, line: file.line, why: file.why };
+    Ok(Rule {
+        id: RuleId(id.to_owned()),
+        title: file.title.get_ref().clone(),
+        severity: file.severity,
+        sources,
+        causes: file.causes.into_iter().map(RuleId).collect(),
+        subject: file.subject.into_iter().map(Spanned::into_inner).collect(),
+        unless: unless.collect::<Result<_, _>>()?,
+        escalate: escalate.collect::<Result<_, _>>()?,
+        cleared_by: cleared_by.transpose()?,
+        repeat: repeat.transpose()?,
+        remedy: Remedy { steps: file.remedy.steps, commands: file.remedy.commands },
+        severity_reason: file.severity_reason,
+        origin: file.origin,
+        since: file.since,
+        signals: file.signals,
+        docs: file.docs,
+        matcher,
+        examples: file.examples.into_iter().map(example).collect(),
+        counter_examples: file.counter_examples.into_iter().map(example).collect(),
+    })
+}
+
+impl Reader<'_> {
+    fn refuse(&self, span: std::ops::Range<usize>, reason: String) -> Refused {
+        let before = self.text.get(..span.start).unwrap_or(self.text);
+        Refused { line: before.matches('\n').count() + 1, reason }
+    }
+
+    fn matcher(
+        &self,
+        literals: &Spanned<Vec<Spanned<String>>>,
+        regex: Option<&Spanned<String>>,
+    ) -> Result<LineMatcher, Refused> {
+        if literals.get_ref().is_empty() {
+            let reason = "a rule needs a literal that each matching line holds: without one every line runs its regex".to_owned();
+            return Err(self.refuse(literals.span(), reason));
+        }
+        for literal in literals.get_ref() {
+            if literal.get_ref().len() < SHORTEST_LITERAL || literal.get_ref().contains('\n') {
+                let reason = format!("literal {:?}: at least {SHORTEST_LITERAL} bytes, of one line", literal.get_ref());
+                return Err(self.refuse(literal.span(), reason));
+            }
+        }
+        Ok(LineMatcher {
+            literals: literals.get_ref().iter().map(|literal| literal.get_ref().clone()).collect(),
+            pattern: regex.map(|regex| self.pattern(regex)).transpose()?,
+        })
+    }
+
+    fn pattern(&self, regex: &Spanned<String>) -> Result<Pattern, Refused> {
+        if self.trust == Trust::Embedded {
+            return Ok(Pattern::embedded(regex.get_ref()));
+        }
+        Pattern::new(regex.get_ref()).map_err(|why| self.refuse(regex.span(), format!("bad regex: {why}")))
+    }
+
+    fn duration(&self, text: Option<&Spanned<String>>) -> Result<Option<Duration>, Refused> {
+        let Some(text) = text else { return Ok(None) };
+        let parsed: Result<jiff::SignedDuration, _> = text.get_ref().parse();
+        let duration = parsed.ok().and_then(|duration| Duration::try_from(duration).ok()).filter(|duration| !duration.is_zero());
+        match duration {
+            Some(duration) => Ok(Some(duration)),
+            None => Err(self.refuse(text.span(), format!("{:?} is not a duration such as \"90s\", \"5m\" or \"1h\"", text.get_ref()))),
+        }
+    }
+
+    fn escalate(&self, step: &EscalateFile) -> Result<Escalate, Refused> {
+        let within = self.duration(step.within.as_ref())?;
+        let lasts = self.duration(step.lasts.as_ref())?;
+        if (step.count.is_none() && lasts.is_none()) || (step.count.is_none() && within.is_some()) {
+            let reason = "an escalation needs `count` (with `within`, if in a window), `lasts`, or both".to_owned();
+            return Err(self.refuse(step.severity.span(), reason));
+        }
+        Ok(Escalate {
+            repeat: step.count.map(|count| Repeat { count, within }),
+            lasts,
+            severity: *step.severity.get_ref(),
+            reason: step.reason.clone(),
+        })
+    }
+}

@@ -1,0 +1,153 @@
+//! Rules: data that says what a fault looks like in a line, what it means, how bad it is and what to do. Format: docs/RULES.md.
+
+mod catalogue;
+mod examples;
+mod file;
+mod pattern;
+
+use std::fmt;
+use std::time::Duration;
+
+use eks_logs_core::Source;
+use serde::Serialize;
+
+pub use catalogue::{Catalogue, RuleError};
+pub use examples::{ExampleFailure, check_examples};
+pub use pattern::Pattern;
+
+use crate::Severity;
+
+/// A rule's name, equal to its path: `network/conntrack-table-full`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct RuleId(pub(crate) String);
+
+impl RuleId {
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The folder of the rule: what it is about.
+    pub fn area(&self) -> &str {
+        self.0.split('/').next().unwrap_or_default()
+    }
+}
+
+impl fmt::Display for RuleId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// What one line must look like.
+#[derive(Clone, Debug)]
+pub struct LineMatcher {
+    /// The line holds at least one of these, byte for byte.
+    pub literals: Vec<String>,
+    /// And the message matches this.
+    pub pattern: Option<Pattern>,
+}
+
+/// A context in which a match is benign.
+#[derive(Clone, Debug)]
+pub struct Unless {
+    /// Searched in the message.
+    pub pattern: Pattern,
+    /// Why the line is benign then.
+    pub reason: String,
+}
+
+/// So many occurrences, within a window if one is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Repeat {
+    /// At least so many.
+    pub count: u64,
+    /// In a window of this length; anywhere in the bundle without it.
+    pub within: Option<Duration>,
+}
+
+/// Conditions under which the fault is worse than one occurrence tells.
+#[derive(Clone, Debug)]
+pub struct Escalate {
+    /// How often.
+    pub repeat: Option<Repeat>,
+    /// The first and the last occurrence are at least so far apart.
+    pub lasts: Option<Duration>,
+    /// The severity then.
+    pub severity: Severity,
+    /// Why.
+    pub reason: String,
+}
+
+/// A later line that says that the fault ended.
+#[derive(Clone, Debug)]
+pub struct ClearedBy {
+    /// What that line looks like.
+    pub matcher: LineMatcher,
+    /// The severity of a fault that ended and did not come back.
+    pub severity: Severity,
+}
+
+/// A line of a file, as an example.
+#[derive(Clone, Debug)]
+pub struct Example {
+    /// The path it stands in.
+    pub file: String,
+    /// The whole line, without its newline.
+    pub line: String,
+    /// For counter-examples: why it is no fault.
+    pub why: Option<String>,
+}
+
+/// What to do.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Remedy {
+    /// Steps, in order.
+    pub steps: Vec<String>,
+    /// Commands that look or repair.
+    pub commands: Vec<String>,
+}
+
+/// One rule.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// Its id.
+    pub id: RuleId,
+    /// One line for people.
+    pub title: String,
+    /// How bad one occurrence is.
+    pub severity: Severity,
+    /// Why.
+    pub severity_reason: String,
+    /// Whose lines are authoritative.
+    pub sources: Vec<Source>,
+    /// The upstream code that prints the phrase.
+    pub origin: String,
+    /// Our version that introduced the rule.
+    pub since: String,
+    /// Ids of the signal catalogue that it covers.
+    pub signals: Vec<String>,
+    /// Rules whose fault this one can bring about.
+    pub causes: Vec<RuleId>,
+    /// Links.
+    pub docs: Vec<String>,
+    /// Captures that tell one subject from another.
+    pub subject: Vec<String>,
+    /// What a line must look like.
+    pub matcher: LineMatcher,
+    /// Contexts in which it is benign.
+    pub unless: Vec<Unless>,
+    /// Below this it is no finding.
+    pub repeat: Option<Repeat>,
+    /// When it is worse.
+    pub escalate: Vec<Escalate>,
+    /// What ends it.
+    pub cleared_by: Option<ClearedBy>,
+    /// What to do.
+    pub remedy: Remedy,
+    /// Lines that match.
+    pub examples: Vec<Example>,
+    /// Lines that do not.
+    pub counter_examples: Vec<Example>,
+}

@@ -1,0 +1,202 @@
+//! Scanning one block of whole lines. Pure: the same block gives the same result on any thread.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use eks_logs_core::{EchoBy, FileClass, Layout};
+use memchr::{memchr_iter, memrchr};
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::matcher::{Matcher, Target};
+use crate::line::{self, Line, Stamp};
+use crate::rule::{Catalogue, LineMatcher};
+use crate::subject;
+
+/// The most of a line that evidence quotes, in bytes. Longer lines are quoted around what matched.
+pub(super) const QUOTED: usize = 16 << 10;
+/// How far back a line without a time looks for the line that it continues.
+const CONTINUES: usize = 64;
+
+/// Whole lines of one file (or a piece of one line that is longer than a block).
+#[derive(Debug)]
+pub(super) struct Block {
+    pub(super) file: u32,
+    pub(super) class: FileClass,
+    pub(super) matcher: Arc<Matcher>,
+    /// Offset of the first byte in the file.
+    pub(super) start: u64,
+    pub(super) data: Vec<u8>,
+}
+
+/// One line that matched one rule.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Occurrence {
+    pub(super) target: Target,
+    /// Number of its subject in the block.
+    pub(super) subject: u32,
+    /// What evidence quotes: offsets in the block.
+    pub(super) start: u32,
+    pub(super) end: u32,
+    /// Newlines of the block before it.
+    pub(super) line: u32,
+    pub(super) stamp: Stamp,
+    /// Equal for the same event printed elsewhere; 0 where that cannot be.
+    pub(super) event: u64,
+    /// Whose line it is: the number of the source.
+    pub(super) source: u16,
+    /// Echo group and rank, where the same event may be printed elsewhere.
+    pub(super) echo: Option<(u16, u8)>,
+}
+
+/// A subject as printed and as fingerprints know it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Subject {
+    pub(super) printed: String,
+    pub(super) masked: String,
+}
+
+/// What a block holds.
+#[derive(Debug)]
+pub(super) struct Scanned {
+    pub(super) file: u32,
+    pub(super) start: u64,
+    pub(super) data: Vec<u8>,
+    pub(super) newlines: u64,
+    pub(super) occurrences: Vec<Occurrence>,
+    pub(super) subjects: Vec<Subject>,
+    /// Time and event of the first line that has a time, and the time of the last.
+    pub(super) first: Option<(Stamp, u64)>,
+    pub(super) last: Stamp,
+}
+
+/// Buffers that a worker keeps between blocks.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    candidates: Vec<(usize, usize)>,
+    targets: Vec<(Target, usize)>,
+}
+
+pub(super) fn scan(catalogue: &Catalogue, block: Block, scratch: &mut Scratch) -> Scanned {
+    let Block { file, class, matcher, start, data } = block;
+    let layout = Layout::builtin();
+    let mut found = Found { occurrences: Vec::new(), subjects: Vec::new(), numbers: HashMap::new() };
+    let Scratch { candidates, targets } = scratch;
+    matcher.prefilter.candidates(&data, candidates);
+    let mut counted = 0;
+    let mut newlines = 0_u64;
+    for &(line_start, line_end) in candidates.iter() {
+        let text = strip_cr(&data[line_start..line_end]);
+        matcher.targets(text, targets);
+        if targets.is_empty() {
+            continue;
+        }
+        let parsed = line::parse(text);
+        let program = parsed.program.clone().map(|range| &text[range]);
+        let source = layout.line_source(class, program, parsed.kernel);
+        let mut context = None;
+        for &(target, literal_end) in targets.iter() {
+            let rule = &catalogue.rules()[target.rule as usize];
+            let (matcher, unless) = match (&rule.cleared_by, target.clears) {
+                (Some(cleared_by), true) => (&cleared_by.matcher, [].as_slice()),
+                _ => (&rule.matcher, rule.unless.as_slice()),
+            };
+            let message = &text[parsed.message..];
+            if !rule.sources.contains(&source) || unless.iter().any(|unless| unless.pattern.is_match(message)) {
+                continue;
+            }
+            let Some(subject) = found.subject(target, matcher, &rule.subject, message) else { continue };
+            let &mut (stamp, event, echo, line) = context.get_or_insert_with(|| {
+                newlines += memchr_iter(b'\n', &data[counted..line_start]).count() as u64;
+                counted = line_start;
+                let echo = layout.echo(class, source);
+                let event = match echo.map(|echo| echo.by) {
+                    None => 0,
+                    Some(EchoBy::Message) => xxh3_64(&text[parsed.event..]),
+                    Some(EchoBy::Line) => xxh3_64(text),
+                };
+                let stamp = if parsed.stamp == Stamp::None { continued(&data, line_start) } else { parsed.stamp };
+                (stamp, event, echo.map(|echo| (echo.group, echo.rank)), newlines)
+            });
+            let (quote_start, quote_end) = quoted(text, literal_end);
+            found.occurrences.push(Occurrence {
+                target,
+                subject,
+                start: (line_start + quote_start) as u32,
+                end: (line_start + quote_end) as u32,
+                line: line as u32,
+                stamp,
+                event,
+                source: source.index() as u16,
+                echo,
+            });
+        }
+    }
+    newlines += memchr_iter(b'\n', &data[counted..]).count() as u64;
+    let first = data.split(|byte| *byte == b'\n').take(CONTINUES).find_map(|text| {
+        let Line { stamp, event, .. } = line::parse(text);
+        (stamp != Stamp::None).then(|| (stamp, xxh3_64(strip_cr(&text[event..]))))
+    });
+    let last = continued(&data, data.len());
+    let Found { occurrences, subjects, .. } = found;
+    Scanned { file, start, data, newlines, occurrences, subjects, first, last }
+}
+
+/// What the lines of one block were found to hold.
+struct Found {
+    occurrences: Vec<Occurrence>,
+    subjects: Vec<Subject>,
+    numbers: HashMap<(Target, String), u32>,
+}
+
+impl Found {
+    /// Whether the message matches, and if so, the number of its subject.
+    fn subject(&mut self, target: Target, matcher: &LineMatcher, names: &[String], message: &[u8]) -> Option<u32> {
+        let printed = match &matcher.pattern {
+            None => String::new(),
+            Some(pattern) if names.is_empty() => pattern.is_match(message).then(String::new)?,
+            Some(pattern) => subject::printed(names, &pattern.regex()?.captures(message)?),
+        };
+        let subjects = &mut self.subjects;
+        let number = *self.numbers.entry((target, printed)).or_insert_with_key(|(_, printed)| {
+            subjects.push(Subject { masked: subject::masked(printed), printed: printed.to_owned() });
+            subjects.len() as u32 - 1
+        });
+        Some(number)
+    }
+}
+
+/// The time of the nearest line above an offset that prints one.
+fn continued(data: &[u8], mut at: usize) -> Stamp {
+    for _ in 0..CONTINUES {
+        if at == 0 {
+            break;
+        }
+        let end = at - 1;
+        let start = memrchr(b'\n', &data[..end]).map_or(0, |newline| newline + 1);
+        let stamp = line::parse(&data[start..end]).stamp;
+        if stamp != Stamp::None {
+            return stamp;
+        }
+        at = start;
+    }
+    Stamp::None
+}
+
+fn strip_cr(line: &[u8]) -> &[u8] {
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+/// The part of a line that evidence quotes: all of it, or a window around the match that cuts no UTF-8 sequence.
+fn quoted(text: &[u8], matched_end: usize) -> (usize, usize) {
+    if text.len() <= QUOTED {
+        return (0, text.len());
+    }
+    let boundary = |mut at: usize| {
+        while at < text.len() && text[at] & 0xc0 == 0x80 && at > 0 {
+            at -= 1;
+        }
+        at
+    };
+    let start = boundary(matched_end.saturating_sub(QUOTED / 4));
+    (start, boundary((start + QUOTED).min(text.len())))
+}

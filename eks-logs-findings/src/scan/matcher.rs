@@ -1,0 +1,104 @@
+//! The rules for one class of files, ready to run: prefilter, literals, and which of them mean which rule.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use aho_corasick::AhoCorasick;
+use eks_logs_core::{FileClass, Layout, Source};
+
+use super::prefilter::Prefilter;
+use crate::line;
+use crate::rule::{Catalogue, LineMatcher, Rule};
+
+/// What a literal leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Target {
+    /// The rule's number in the catalogue.
+    pub(super) rule: u32,
+    /// The line does not report the fault: it ends it.
+    pub(super) clears: bool,
+}
+
+/// Rules that lines of one set of sources can match.
+#[derive(Debug)]
+pub(super) struct Matcher {
+    pub(super) prefilter: Prefilter,
+    /// Finds every literal in a candidate line; `None` without rules.
+    literals: Option<AhoCorasick>,
+    /// For each pattern of `literals`, what it leads to.
+    targets: Vec<Target>,
+}
+
+impl Matcher {
+    fn new(catalogue: &Catalogue, sources: &[Source]) -> Self {
+        let (mut texts, mut targets) = (Vec::new(), Vec::new());
+        for (number, rule) in catalogue.rules().iter().enumerate() {
+            if !rule.sources.iter().any(|source| sources.contains(source)) {
+                continue;
+            }
+            let mut add = |matcher: &LineMatcher, clears| {
+                for literal in &matcher.literals {
+                    texts.push(literal.clone());
+                    targets.push(Target { rule: number as u32, clears });
+                }
+            };
+            add(&rule.matcher, false);
+            if let Some(cleared_by) = &rule.cleared_by {
+                add(&cleared_by.matcher, true);
+            }
+        }
+        let prefilter = Prefilter::new(texts.iter().map(String::as_str));
+        let literals = if texts.is_empty() { None } else { AhoCorasick::new(&texts).ok() };
+        Self { prefilter, literals, targets }
+    }
+
+    /// True if no rule is about these sources.
+    pub(super) fn is_empty(&self) -> bool {
+        self.targets.is_empty()
+    }
+
+    /// What the literals in a line lead to: each target once, with the end of its first literal; in catalogue order.
+    pub(super) fn targets(&self, line: &[u8], found: &mut Vec<(Target, usize)>) {
+        found.clear();
+        let Some(literals) = &self.literals else { return };
+        for hit in literals.find_overlapping_iter(line) {
+            let target = self.targets[hit.pattern().as_usize()];
+            if !found.iter().any(|(known, _)| *known == target) {
+                found.push((target, hit.end()));
+            }
+        }
+        found.sort_unstable_by_key(|(target, _)| *target);
+    }
+}
+
+/// Matchers by set of sources, built when the first file of a class is met.
+#[derive(Debug)]
+pub(super) struct Matchers {
+    catalogue: Catalogue,
+    built: Mutex<HashMap<Vec<Source>, Arc<Matcher>>>,
+}
+
+impl Matchers {
+    pub(super) fn new(catalogue: Catalogue) -> Self {
+        Self { catalogue, built: Mutex::default() }
+    }
+
+    pub(super) fn for_class(&self, class: FileClass) -> Arc<Matcher> {
+        let sources = Layout::builtin().line_sources(class);
+        let mut built = self.built.lock().unwrap_or_else(PoisonError::into_inner);
+        let matcher = built.entry(sources).or_insert_with_key(|sources| Arc::new(Matcher::new(&self.catalogue, sources)));
+        Arc::clone(matcher)
+    }
+}
+
+/// Whether a rule matches one line of a file of this class: what the engine decides, without its shortcuts.
+pub(crate) fn matches_line(rule: &Rule, class: FileClass, text: &[u8]) -> bool {
+    let parsed = line::parse(text);
+    let program = parsed.program.clone().map(|range| &text[range]);
+    let source = Layout::builtin().line_source(class, program, parsed.kernel);
+    let message = &text[parsed.message..];
+    rule.sources.contains(&source)
+        && rule.matcher.literals.iter().any(|literal| memchr::memmem::find(text, literal.as_bytes()).is_some())
+        && rule.matcher.pattern.as_ref().is_none_or(|pattern| pattern.is_match(message))
+        && !rule.unless.iter().any(|unless| unless.pattern.is_match(message))
+}

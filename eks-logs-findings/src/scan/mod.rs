@@ -1,0 +1,103 @@
+//! One pass over a bundle: every byte once, findings out.
+//!
+//! A store pushes files into the sink here; the splitter cuts them into blocks of whole lines; workers scan blocks; what they find is
+//! added up in the order of the bytes, file by file, and made into findings at the end. The result depends on the bytes alone: not on
+//! the store, the order of its files, the number of threads or their schedule.
+
+mod block;
+mod finish;
+mod matcher;
+mod prefilter;
+mod sink;
+mod splitter;
+mod tally;
+mod workers;
+
+use eks_logs_core::Located;
+
+pub(crate) use matcher::matches_line;
+
+use crate::finding::Scan;
+use crate::rule::Catalogue;
+
+/// Lines that `all` evidence quotes of one fault in one file: beyond it memory would grow with the log.
+const ALL_QUOTES: usize = 100_000;
+
+/// How many lines a finding quotes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EvidenceLimit {
+    /// The first `n - 1` and the last of each file that reports it, `n` at most in all.
+    Few(usize),
+    /// All (up to 100 000 of one fault in one file).
+    All,
+}
+
+/// What a scan may use and what it keeps.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct ScanOptions {
+    /// Threads that scan, besides the one that reads; 0 scans on the reading thread.
+    pub threads: usize,
+    /// How many lines each finding quotes.
+    pub evidence: EvidenceLimit,
+}
+
+impl Default for ScanOptions {
+    fn default() -> Self {
+        let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Self { threads, evidence: EvidenceLimit::Few(5) }
+    }
+}
+
+impl ScanOptions {
+    /// Sets the number of threads.
+    #[must_use]
+    pub fn with_threads(mut self, threads: usize) -> Self {
+        self.threads = threads;
+        self
+    }
+
+    /// Sets how many lines each finding quotes.
+    #[must_use]
+    pub fn with_evidence(mut self, evidence: EvidenceLimit) -> Self {
+        self.evidence = evidence;
+        self
+    }
+}
+
+/// Hears how far a scan is: bytes as stored, and all of them (0 where that is not known).
+pub type Progress<'a> = &'a (dyn Fn(u64, u64) + Send + Sync);
+
+/// Why there is no scan.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ScanError {
+    /// The bundle could not be read at all.
+    #[error(transparent)]
+    Store(#[from] eks_logs_core::Error),
+    /// A scanning thread died; the result would not be whole.
+    #[error("internal error: a scanning thread stopped; please report the bundle's layout")]
+    WorkerLost,
+}
+
+/// Scans a bundle.
+///
+/// What cannot be read (a cut archive, a damaged member, an unreadable file) is in the result's `coverage` and `gaps`.
+///
+/// # Errors
+/// [`ScanError::Store`] if nothing can be read: an empty archive, no file that a collector writes, more than one bundle.
+pub async fn scan(
+    bundle: &Located,
+    catalogue: &Catalogue,
+    options: ScanOptions,
+    progress: Option<Progress<'_>>,
+) -> Result<Scan, ScanError> {
+    let quotes = match options.evidence {
+        EvidenceLimit::Few(count) => count.saturating_sub(1).max(1),
+        EvidenceLimit::All => ALL_QUOTES,
+    };
+    let mut sink = sink::Sink::new(catalogue, &bundle.root, options.threads, quotes, progress);
+    bundle.store.walk(&bundle.root, &mut sink).await?;
+    let read = sink.finish().await?;
+    finish::scan(bundle, catalogue, read, options.evidence)
+}

@@ -1,0 +1,152 @@
+use std::fs;
+use std::path::Path;
+
+use eks_logs_findings::rule::{Example, Remedy};
+use eks_logs_findings::{Catalogue, Rule, Severity};
+use serde::Serialize;
+
+use crate::failure::{Code, Failure};
+
+/// One rule in a list.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RuleLine {
+    /// Its id.
+    pub id: String,
+    /// How bad one occurrence is.
+    pub severity: Severity,
+    /// What it is.
+    pub title: String,
+    /// Whose lines it reads.
+    pub sources: Vec<&'static str>,
+}
+
+/// The catalogue.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RulesAnswer {
+    /// Always true.
+    pub success: bool,
+    /// How many rules.
+    pub count: usize,
+    /// The rules, by id.
+    pub rules: Vec<RuleLine>,
+}
+
+/// One rule with all that it says.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[allow(missing_docs)]
+pub struct RuleAnswer {
+    pub success: bool,
+    #[serde(flatten)]
+    pub line: RuleLine,
+    pub severity_reason: String,
+    pub origin: String,
+    pub since: String,
+    pub signals: Vec<String>,
+    pub causes: Vec<String>,
+    pub docs: Vec<String>,
+    pub subject: Vec<String>,
+    pub literals: Vec<String>,
+    pub regex: Option<String>,
+    pub unless: Vec<String>,
+    pub remedy: Remedy,
+    pub examples: Vec<String>,
+    pub counter_examples: Vec<String>,
+}
+
+fn line(rule: &Rule) -> RuleLine {
+    RuleLine {
+        id: rule.id.to_string(),
+        severity: rule.severity,
+        title: rule.title.clone(),
+        sources: rule.sources.iter().map(|source| source.name()).collect(),
+    }
+}
+
+/// All rules, by id.
+pub fn list_rules(catalogue: &Catalogue) -> RulesAnswer {
+    let rules: Vec<RuleLine> = catalogue.rules().iter().map(line).collect();
+    RulesAnswer { success: true, count: rules.len(), rules }
+}
+
+/// One rule.
+///
+/// # Errors
+/// `not_found`, with the ids that come close.
+pub fn describe_rule(catalogue: &Catalogue, id: &str) -> Result<RuleAnswer, Failure> {
+    let Some(rule) = catalogue.get(id) else {
+        let close: Vec<&str> = catalogue
+            .rules()
+            .iter()
+            .map(|rule| rule.id.as_str())
+            .filter(|known| known.contains(id) || id.split(['/', '-']).any(|part| part.len() > 3 && known.contains(part)))
+            .take(5)
+            .collect();
+        let suggestion = if close.is_empty() {
+            "`eks-logs rules list` names them all".to_owned()
+        } else {
+            format!("did you mean {}?", close.join(", "))
+        };
+        return Err(Failure::new(Code::NotFound, format!("no rule {id:?}"), suggestion));
+    };
+    let lines = |examples: &[Example]| examples.iter().map(|example| example.line.clone()).collect();
+    Ok(RuleAnswer {
+        success: true,
+        line: line(rule),
+        severity_reason: rule.severity_reason.clone(),
+        origin: rule.origin.clone(),
+        since: rule.since.clone(),
+        signals: rule.signals.clone(),
+        causes: rule.causes.iter().map(ToString::to_string).collect(),
+        docs: rule.docs.clone(),
+        subject: rule.subject.clone(),
+        literals: rule.matcher.literals.clone(),
+        regex: rule.matcher.pattern.as_ref().map(|pattern| pattern.as_str().to_owned()),
+        unless: rule.unless.iter().map(|unless| format!("{}: {}", unless.reason, unless.pattern.as_str())).collect(),
+        remedy: rule.remedy.clone(),
+        examples: lines(&rule.examples),
+        counter_examples: lines(&rule.counter_examples),
+    })
+}
+
+/// What a rule looks for, as patterns for a line-oriented search tool: its regex, or its literals escaped.
+pub fn rule_patterns(rule: &Rule) -> Vec<String> {
+    match &rule.matcher.pattern {
+        Some(pattern) => vec![pattern.as_str().to_owned()],
+        None => rule.matcher.literals.iter().map(|literal| regex::escape(literal)).collect(),
+    }
+}
+
+/// The built-in rules and those of a directory (`<area>/<name>.toml`), which replace rules of the same id.
+///
+/// # Errors
+/// A directory that cannot be read or holds no rule; rules that do not load, each with file, line and reason.
+pub fn load_rules(directory: &Path) -> Result<Catalogue, Failure> {
+    let failed = |path: &Path, why| Failure::from(eks_logs_core::Error::from_io(path.display().to_string(), why));
+    let mut files = Vec::new();
+    let mut areas: Vec<_> = fs::read_dir(directory)
+        .and_then(|areas| areas.map(|area| Ok(area?.path())).collect())
+        .map_err(|why| failed(directory, why))?;
+    areas.sort();
+    for area in areas.into_iter().filter(|area| area.is_dir()) {
+        let mut inside: Vec<_> = fs::read_dir(&area)
+            .and_then(|files| files.map(|file| Ok(file?.path())).collect())
+            .map_err(|why| failed(&area, why))?;
+        inside.sort();
+        for path in inside.into_iter().filter(|path| path.extension().is_some_and(|ending| ending == "toml")) {
+            let text = fs::read_to_string(&path).map_err(|why| failed(&path, why))?;
+            let name = |path: &Path| path.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            files.push((format!("{}/{}", name(&area), name(&path)), text));
+        }
+    }
+    if files.is_empty() {
+        return Err(Failure::new(
+            Code::BadArgument,
+            format!("{}: no rule in it", directory.display()),
+            "rule files stand in <directory>/<area>/<name>.toml",
+        ));
+    }
+    Ok(Catalogue::builtin().extended(files.iter().map(|(id, text)| (id.as_str(), text.as_str())))?)
+}

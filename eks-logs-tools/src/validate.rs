@@ -1,0 +1,157 @@
+use eks_logs_core::bundle::NodeKind;
+use eks_logs_core::{Layout, Located};
+use eks_logs_findings::{Catalogue, Coverage, Gap, Scan};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::failure::Failure;
+use crate::open::Options;
+
+/// Whether an expected file is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Presence {
+    /// There, with content.
+    Present,
+    /// There, without a byte.
+    Empty,
+    /// There, and its end is missing.
+    Truncated,
+    /// Not there, and the collector always writes it.
+    Absent,
+    /// Not there, as is normal on some nodes.
+    NormalToBeAbsent,
+}
+
+/// One expected file.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SourceReport {
+    /// The file.
+    pub file: String,
+    /// Whether it is there.
+    pub presence: Presence,
+    /// What that means.
+    pub why: &'static str,
+}
+
+/// One file of the bundle.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ManifestFile {
+    /// Relative to the bundle's root.
+    pub key: String,
+    /// Relative to the store.
+    pub full_key: String,
+    /// Bytes, after decompression.
+    pub size: u64,
+    /// The same for people.
+    pub size_human: String,
+    /// Whose lines it holds.
+    pub source: &'static str,
+}
+
+/// What a bundle holds and lacks.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[allow(missing_docs)]
+pub struct ValidateAnswer {
+    pub success: bool,
+    pub bundle_id: Option<String>,
+    pub instance_id: Option<String>,
+    pub collected_at: Option<Timestamp>,
+    /// Every file was read to its end, and none that is always written is missing.
+    pub complete: bool,
+    pub file_count: u64,
+    pub total_size: u64,
+    pub total_size_human: String,
+    pub missing_patterns: Vec<String>,
+    pub found_patterns: Vec<String>,
+    pub has_findings_index: bool,
+    pub manifest_version: Option<u32>,
+    pub sources: Vec<SourceReport>,
+    pub manifest: Vec<ManifestFile>,
+    pub coverage: Coverage,
+    pub gaps: Vec<Gap>,
+}
+
+/// Reads every byte of a bundle, judges none, and says what is there.
+///
+/// # Errors
+/// A [`Failure`] if nothing of the bundle can be read.
+pub async fn validate(bundle: &Located, options: Options<'_>) -> Result<ValidateAnswer, Failure> {
+    let without_rules = Catalogue::empty();
+    let Scan { bundle: info, coverage, files, gaps, .. } =
+        Options { catalogue: &without_rules, ..options }.scan(bundle).await?;
+    let report = |(path, on): &(String, NodeKind)| {
+        let file = files.iter().find(|file| file.file == *path);
+        let (presence, why) = match (file, on) {
+            (Some(file), _) if !file.complete => (Presence::Truncated, "its end is missing"),
+            (Some(file), _) if file.bytes == 0 => (Presence::Empty, "the tool behind it printed nothing or timed out"),
+            (Some(_), _) => (Presence::Present, "as expected"),
+            (None, NodeKind::All) => (Presence::Absent, "the collector writes it on every node; it timed out, was cut off, or is of another collector"),
+            (None, NodeKind::Al2) => (Presence::NormalToBeAbsent, "written on Amazon Linux 2 only"),
+            (None, NodeKind::Al2023) => (Presence::NormalToBeAbsent, "written on Amazon Linux 2023 only"),
+        };
+        SourceReport { file: path.clone(), presence, why }
+    };
+    let sources: Vec<SourceReport> = Layout::builtin().expected().iter().map(report).collect();
+    let named = |wanted: &[Presence]| -> Vec<String> {
+        sources.iter().filter(|source| wanted.contains(&source.presence)).map(|source| source.file.clone()).collect()
+    };
+    let missing_patterns = named(&[Presence::Absent]);
+    let full = |file: &str| if bundle.root.is_root() { file.to_owned() } else { format!("{}/{file}", bundle.root) };
+    Ok(ValidateAnswer {
+        success: true,
+        bundle_id: info.id,
+        instance_id: info.instance_id,
+        collected_at: info.collected_at,
+        complete: coverage.scan_complete && missing_patterns.is_empty(),
+        file_count: info.files,
+        total_size: info.bytes,
+        total_size_human: size_human(info.bytes),
+        found_patterns: named(&[Presence::Present, Presence::Empty, Presence::Truncated]),
+        missing_patterns,
+        has_findings_index: files.iter().any(|file| file.file == "findings_index.json"),
+        manifest_version: None,
+        sources,
+        manifest: files
+            .iter()
+            .map(|file| ManifestFile {
+                key: file.file.clone(),
+                full_key: full(&file.file),
+                size: file.bytes,
+                size_human: size_human(file.bytes),
+                source: file.source.name(),
+            })
+            .collect(),
+        coverage,
+        // Without rules nothing is judged, which is no gap of the bundle.
+        gaps: gaps.into_iter().filter(|gap| gap.kind != "not-analysed").collect(),
+    })
+}
+
+/// Bytes for people, in powers of 1024.
+pub(crate) fn size_human(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut size = bytes as f64;
+    let mut unit = 0;
+    while size >= 1024.0 && unit + 1 < UNITS.len() {
+        size /= 1024.0;
+        unit += 1;
+    }
+    if unit == 0 { format!("{bytes} B") } else { format!("{size:.1} {}", UNITS[unit]) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::size_human;
+
+    #[test]
+    fn sizes_for_people() {
+        assert_eq!(size_human(0), "0 B");
+        assert_eq!(size_human(1023), "1023 B");
+        assert_eq!(size_human(1536), "1.5 KiB");
+        assert_eq!(size_human(u64::MAX), "16777216.0 TiB");
+    }
+}
