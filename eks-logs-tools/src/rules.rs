@@ -111,10 +111,20 @@ pub fn describe_rule(catalogue: &Catalogue, id: &str) -> Result<RuleAnswer, Fail
     })
 }
 
-/// What a rule looks for, as patterns for a line-oriented search tool: its regex, or its literals escaped.
+/// What a rule looks for, as patterns for a line-oriented search tool: its regex without the names of its captures (tools join
+/// patterns, and a name may stand once), or its literals escaped.
 pub fn rule_patterns(rule: &Rule) -> Vec<String> {
     match &rule.matcher.pattern {
-        Some(pattern) => vec![pattern.as_str().to_owned()],
+        Some(pattern) => {
+            let mut unnamed = String::new();
+            let mut parts = pattern.as_str().split("(?P<");
+            unnamed.push_str(parts.next().unwrap_or_default());
+            for part in parts {
+                unnamed.push_str("(?:");
+                unnamed.push_str(part.split_once('>').map_or(part, |(_, rest)| rest));
+            }
+            vec![unnamed]
+        }
         None => rule.matcher.literals.iter().map(|literal| regex::escape(literal)).collect(),
     }
 }

@@ -81,7 +81,7 @@ pub(super) fn scan(catalogue: &Catalogue, block: Block, scratch: &mut Scratch) -
     let layout = Layout::builtin();
     let mut found = Found { occurrences: Vec::new(), subjects: Vec::new(), numbers: HashMap::new() };
     let Scratch { candidates, targets } = scratch;
-    matcher.prefilter.candidates(&data, candidates);
+    matcher.literals.lines(&data, candidates);
     let mut counted = 0;
     let mut newlines = 0_u64;
     for &(line_start, line_end) in candidates.iter() {

@@ -1,12 +1,11 @@
-//! The rules for one class of files, ready to run: prefilter, literals, and which of them mean which rule.
+//! The rules for one class of files, ready to run: their literals, and which of them mean which rule.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use aho_corasick::AhoCorasick;
 use eks_logs_core::{FileClass, Layout, Source};
 
-use super::prefilter::Prefilter;
+use super::literals::Literals;
 use crate::line;
 use crate::rule::{Catalogue, LineMatcher, Rule};
 
@@ -22,10 +21,8 @@ pub(super) struct Target {
 /// Rules that lines of one set of sources can match.
 #[derive(Debug)]
 pub(super) struct Matcher {
-    pub(super) prefilter: Prefilter,
-    /// Finds every literal in a candidate line; `None` without rules.
-    literals: Option<AhoCorasick>,
-    /// For each pattern of `literals`, what it leads to.
+    pub(super) literals: Literals,
+    /// For each literal, what it leads to.
     targets: Vec<Target>,
 }
 
@@ -47,9 +44,7 @@ impl Matcher {
                 add(&cleared_by.matcher, true);
             }
         }
-        let prefilter = Prefilter::new(texts.iter().map(String::as_str));
-        let literals = if texts.is_empty() { None } else { AhoCorasick::new(&texts).ok() };
-        Self { prefilter, literals, targets }
+        Self { literals: Literals::new(texts.iter().map(String::as_str)), targets }
     }
 
     /// True if no rule is about these sources.
@@ -57,16 +52,15 @@ impl Matcher {
         self.targets.is_empty()
     }
 
-    /// What the literals in a line lead to: each target once, with the end of its first literal; in catalogue order.
+    /// What the literals in a line lead to: each target once, with the offset behind one of its literals; in catalogue order.
     pub(super) fn targets(&self, line: &[u8], found: &mut Vec<(Target, usize)>) {
         found.clear();
-        let Some(literals) = &self.literals else { return };
-        for hit in literals.find_overlapping_iter(line) {
-            let target = self.targets[hit.pattern().as_usize()];
+        self.literals.in_line(line, |literal, end| {
+            let target = self.targets[literal as usize];
             if !found.iter().any(|(known, _)| *known == target) {
-                found.push((target, hit.end()));
+                found.push((target, end));
             }
-        }
+        });
         found.sort_unstable_by_key(|(target, _)| *target);
     }
 }

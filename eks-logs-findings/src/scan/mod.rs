@@ -6,8 +6,8 @@
 
 mod block;
 mod finish;
+mod literals;
 mod matcher;
-mod prefilter;
 mod sink;
 mod splitter;
 mod tally;
