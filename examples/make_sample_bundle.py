@@ -4,11 +4,12 @@
   python3 make_sample_bundle.py [OUT]
 
 The incident (2026-11-20, UTC; the node booted on 2026-11-18 at 21:00 and was healthy for 29 hours):
-the batch job analytics/etl-worker starts at 02:15. It has no limits, its Java heap grows, and it spools into a memory-backed emptyDir, so that
-killing the process frees only half of what it holds. 02:21 kubelet evicts one of its two pods; 02:24 and 02:31 the kernel runs out of memory
-(CONSTRAINT_NONE) and kills java, then aws-k8s-agent, whose DaemonSet was installed without a priority class (oom_score_adj 999). While ipamd is
-away the CNI plugin is refused on 127.0.0.1:50051 and pods get no sandbox; probes fail over the node; PLEG stalls and the node is NotReady
-from 02:36 to 02:42. The job's retry does the same again from 02:49, and the node is NotReady from 02:56 until the collection at 03:12.
+the batch job analytics/etl-worker starts at 02:15. It has no limits, its Java heap grows, and it spools into a memory-backed emptyDir, which stays when
+the process is killed. 02:21 kubelet evicts one of its two pods; 02:24 and 02:31 the kernel runs out of memory (CONSTRAINT_NONE) and kills java.
+The second time the reaper cannot free it, so that 02:31:09 the next victim is aws-k8s-agent, whose DaemonSet was installed without a priority class
+(oom_score_adj 999). While ipamd is away the CNI plugin is refused on 127.0.0.1:50051 and pods get no sandbox; probes fail over the node; PLEG stalls
+and the node is NotReady from 02:36 to 02:42. The job's retry does the same again from 02:49, and the node is NotReady from 02:56 until the collection
+at 03:12.
 
 The pod default/test-error-reporter is bait: it quotes faults of others. Its log directory stands in for a collector with a wider pod glob.
 Same bytes on every run. Everything is invented. Text without a simulation is in sample_lines.py, the writing of logs in sample_node.py, the state dumps

@@ -77,13 +77,15 @@ pub fn list_rules(catalogue: &Catalogue) -> RulesAnswer {
 /// `not_found`, with the ids that come close.
 pub fn describe_rule(catalogue: &Catalogue, id: &str) -> Result<RuleAnswer, Failure> {
     let Some(rule) = catalogue.get(id) else {
-        let close: Vec<&str> = catalogue
+        let mut close: Vec<(f64, &str)> = catalogue
             .rules()
             .iter()
             .map(|rule| rule.id.as_str())
-            .filter(|known| known.contains(id) || id.split(['/', '-']).any(|part| part.len() > 3 && known.contains(part)))
-            .take(5)
+            .map(|known| (strsim::jaro_winkler(known, id).max(strsim::jaro_winkler(known.rsplit('/').next().unwrap_or(known), id)), known))
+            .filter(|(likeness, _)| *likeness > 0.8)
             .collect();
+        close.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(b.1)));
+        let close: Vec<&str> = close.into_iter().take(3).map(|(_, known)| known).collect();
         let suggestion = if close.is_empty() {
             "`eks-logs rules list` names them all".to_owned()
         } else {

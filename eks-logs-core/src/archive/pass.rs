@@ -106,16 +106,16 @@ impl Output {
         buffer
     }
 
-    /// Sends a member's bytes until it ends, breaks or breaks a limit; `stored` tells the compressed bytes taken so far.
+    /// Sends a member's bytes until it ends, breaks or breaks a limit; `stored` tells the compressed bytes that it
+    /// took so far, at the most.
     pub(super) fn member(
         &mut self,
         object: Object,
         read: &mut dyn FnMut(&mut [u8]) -> std::io::Result<usize>,
         stored: &dyn Fn() -> u64,
         limits: &Limits,
-    ) -> Result<FileEnd, Unwanted> {
+    ) -> Result<(), Unwanted> {
         let size = object.size;
-        let before = stored();
         self.send(Step::Begin(object))?;
         let mut expanded = 0;
         let end = loop {
@@ -148,11 +148,10 @@ impl Output {
                 Some(Err(why)) => break FileEnd::Cut(format!("damaged after {expanded} of {size} bytes: {why}")),
                 None => {}
             }
-            if let Some(reason) = limits.exceeded(stored() - before, expanded) {
+            if let Some(reason) = limits.exceeded(stored(), expanded) {
                 break FileEnd::Cut(reason);
             }
         };
-        self.send(Step::End(end.clone()))?;
-        Ok(end)
+        self.send(Step::End(end))
     }
 }

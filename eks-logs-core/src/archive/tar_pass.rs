@@ -11,7 +11,7 @@ use tar::EntryType;
 use super::pass::{Output, Step, Unwanted};
 use super::{Limits, ReadSeek};
 use crate::path::StorePath;
-use crate::store::{FileEnd, Object, Refusal, RefusalReason};
+use crate::store::{Object, Refusal, RefusalReason};
 
 /// Compressed bytes per read.
 const READ: usize = 256 << 10;
@@ -91,10 +91,10 @@ fn members<R: Read>(reader: R, count: &Cell<u64>, size: u64, limits: Limits, mut
             continue;
         }
         let object = Object { path, size: entry.size(), version: None };
-        if let FileEnd::Cut(_) = output.member(object, &mut |buffer| entry.read(buffer), &|| count.get(), &limits)? {
-            // What follows is found again only if the bytes can still be decoded: the next entry tells.
-            continue;
-        }
+        let before = count.get();
+        // The reader is ahead of the decoder by up to a buffer: a member is not called a bomb for what was read before it began.
+        let stored = || count.get() - before + READ as u64;
+        output.member(object, &mut |buffer| entry.read(buffer), &stored, &limits)?;
     }
     output.send(Step::Progress(count.get(), size))?;
     match io::copy(&mut archive.into_inner().take(TAIL), &mut io::sink()) {

@@ -68,10 +68,8 @@ pub(super) fn run(mut reader: Box<dyn ReadSeek>, size: u64, limits: Limits, mut 
             }
         };
         let object = Object { path, size: file.size(), version: None };
-        let started = std::cell::Cell::new(false);
-        // zip stores a member's compressed size up front; the ratio is judged against the whole of it.
-        let stored = || if started.replace(true) { member.stored } else { 0 };
-        output.member(object, &mut |buffer| file.read(buffer), &stored, &limits)?;
+        // zip tells a member's compressed size up front: the ratio is judged against the whole of it.
+        output.member(object, &mut |buffer| file.read(buffer), &|| member.stored, &limits)?;
     }
     output.send(Step::Progress(size, size))
 }

@@ -200,10 +200,14 @@ impl<'a> Context<'a> {
         group.parts.sort_by_key(|(_, tally)| tally.echo.map_or(0, |(_, rank)| rank));
         let mut echoes = Echoes::default();
         let (mut count, mut lines, mut duplicates) = (0, Vec::new(), Vec::new());
-        let mut quoted_lines = 0;
+        let (mut quoted_lines, mut speaking) = (0, Vec::new());
         for (file, tally) in &group.parts {
             let known = echoes.begin(tally);
-            count += known.fresh(tally);
+            let fresh = known.fresh(tally);
+            if fresh > 0 {
+                speaking.push((*file, *tally));
+            }
+            count += fresh;
             quoted_lines += tally.count;
             let mut seen: HashMap<u64, u32> = HashMap::new();
             for quote in tally.quotes.iter().chain(&tally.last) {
@@ -234,7 +238,8 @@ impl<'a> Context<'a> {
         }
         let cleared = rule.cleared_by.is_some() && parts.iter().all(|(file, tally)| group.is_cleared(file, tally));
         let (severity, severity_reason) = severity(rule, parts, count, cleared);
-        let (first_seen, last_seen, time_certainty) = self.seen(parts);
+        // A file that only repeats what a better clock has told does not tell the time.
+        let (first_seen, last_seen, time_certainty) = self.seen(&speaking);
 
         let place = |line: &Evidence| (line.file.clone(), line.start_byte);
         lines.sort_by_key(place);
@@ -387,7 +392,7 @@ fn few(mut lines: Vec<Evidence>, most: usize) -> Vec<Evidence> {
     let most = most.max(1);
     if lines.len() > most {
         let last = lines.iter().rposition(|line| !line.duplicate).unwrap_or(0);
-        if last >= most {
+        if last >= most && most > 1 {
             lines.swap(most - 1, last);
         }
         lines.truncate(most);
