@@ -8,8 +8,13 @@ use jiff::{Timestamp, tz};
 
 const HOST: &str = "ip-10-3-7-45.eu-west-1.compute.internal";
 const PODS: [&str; 7] = [
-    "checkout-6d5f7c9b8-x2x4k", "search-58c7d4b5f9-q8mzn", "mailer-0", "test-error-reporter-7f9c6d4b7-lk2vd", "coredns-5d78c9869d-gtr8z",
-    "aws-node-7hq2p", "default-backend-0",
+    "checkout-6d5f7c9b8-x2x4k",
+    "search-58c7d4b5f9-q8mzn",
+    "mailer-0",
+    "test-error-reporter-7f9c6d4b7-lk2vd",
+    "coredns-5d78c9869d-gtr8z",
+    "aws-node-7hq2p",
+    "default-backend-0",
 ];
 const NAMESPACES: [&str; 5] = ["default", "kube-system", "shop", "test-env", "timeout-demo"];
 
@@ -86,7 +91,9 @@ impl Component {
                 r#"{"level":"info","ts":"{iso}","caller":"rpc/rpc.pb.go:863","msg":"Received AddNetwork for NS /var/run/netns/cni-{uid}, Sandbox {cid}, ifname eth0"}"#,
                 r#"{"level":"debug","ts":"{iso}","caller":"ipamd/ipamd.go:1063","msg":"ENI eni-0b1c2d3e4f5061728 cannot be deleted because it is primary"}"#,
             ],
-            Self::Kernel => &["eth0: renamed from veth{d}", "IPv6: ADDRCONF(NETDEV_CHANGE): eni{n}: link becomes ready"],
+            Self::Kernel => {
+                &["eth0: renamed from veth{d}", "IPv6: ADDRCONF(NETDEV_CHANGE): eni{n}: link becomes ready"]
+            }
         }
     }
 
@@ -97,7 +104,11 @@ impl Component {
         let written = match self {
             Self::Kubelet => {
                 let (level, rest) = template.split_once('|').unwrap_or(("I", template));
-                let _ = write!(out, "{short} {HOST} kubelet[2874]: {level}{}    2874 ", civil.strftime("%m%d %H:%M:%S.%6f"));
+                let _ = write!(
+                    out,
+                    "{short} {HOST} kubelet[2874]: {level}{}    2874 ",
+                    civil.strftime("%m%d %H:%M:%S.%6f")
+                );
                 rest
             }
             Self::Containerd => {
@@ -147,18 +158,66 @@ fn fill(out: &mut String, template: &str, at: Timestamp, rng: &mut Rng) {
 }
 
 pub(crate) const FAULTS: &[Fault] = &[
-    Fault { component: Component::Kernel, rule: "network/conntrack-table-full", line: "nf_conntrack: nf_conntrack: table full, dropping packet" },
-    Fault { component: Component::Kernel, rule: "memory/container-oom-killed", line: "Memory cgroup out of memory: Killed process {n} (java) total-vm:8712340kB, anon-rss:4193020kB, file-rss:0kB, shmem-rss:0kB, UID:1000 pgtables:8848kB oom_score_adj:984" },
-    Fault { component: Component::Kernel, rule: "kernel/soft-lockup", line: "watchdog: BUG: soft lockup - CPU#3 stuck for 26s! [kworker/3:1:{n}]" },
-    Fault { component: Component::Kernel, rule: "storage/nvme-io-timeout", line: "nvme nvme1: I/O {d} QID 2 timeout, aborting" },
-    Fault { component: Component::Kubelet, rule: "kubelet/pleg-unhealthy", line: r#"E|kubelet.go:2448] "Skipping pod synchronization" err="PLEG is not healthy: pleg was last seen active 3m12.{n}s ago; threshold is 3m0s""# },
-    Fault { component: Component::Kubelet, rule: "kubelet/probe-failed", line: r#"I|prober.go:107] "Probe failed" probeType="Liveness" pod="{ns}/{pod}" podUID="{uid}" containerName="app" probeResult="failure" output="Get \"http://10.0.12.{d}:8080/healthz\": context deadline exceeded (Client.Timeout exceeded while awaiting headers)""# },
-    Fault { component: Component::Kubelet, rule: "cni/network-not-ready", line: r#"E|kubelet.go:3117] "Container runtime network not ready" networkReady="NetworkReady=false reason:NetworkPluginNotReady message:Network plugin returns error: cni plugin not initialized""# },
-    Fault { component: Component::Kubelet, rule: "volume/volumes-not-mounted", line: r#"E|kubelet.go:1983] "Unable to attach or mount volumes for pod; skipping pod" err="unmounted volumes=[data], unattached volumes=[], failed to process volumes=[]: timed out waiting for the condition" pod="{ns}/{pod}""# },
-    Fault { component: Component::Containerd, rule: "cni/no-ip-available", line: r#"level=error msg="RunPodSandbox for &PodSandboxMetadata{Name:{pod},Uid:{uid},Namespace:{ns},Attempt:0,} failed, error" error="failed to setup network for sandbox \"{cid}\": plugin type=\"aws-cni\" name=\"aws-cni\" failed (add): add cmd: failed to assign an IP address to container""# },
-    Fault { component: Component::Messages, rule: "kubelet/service-failed", line: "systemd[1]: kubelet.service: Main process exited, code=exited, status=1/FAILURE" },
-    Fault { component: Component::Messages, rule: "storage/no-space-left", line: r#"containerd[1967]: time="{iso}" level=error msg="failed to write" error="write /var/lib/containerd/io.containerd.content.v1.content/ingest/{uid}/data: no space left on device""# },
-    Fault { component: Component::Ipamd, rule: "cni/subnet-out-of-ips", line: r#"{"level":"error","ts":"{iso}","caller":"ipamd/ipamd.go:905","msg":"Failed to increase pool size due to insufficient IP addresses: InsufficientFreeAddressesInSubnet: The specified subnet does not have enough free addresses to satisfy the request."}"# },
+    Fault {
+        component: Component::Kernel,
+        rule: "network/conntrack-table-full",
+        line: "nf_conntrack: nf_conntrack: table full, dropping packet",
+    },
+    Fault {
+        component: Component::Kernel,
+        rule: "memory/container-oom-killed",
+        line: "Memory cgroup out of memory: Killed process {n} (java) total-vm:8712340kB, anon-rss:4193020kB, file-rss:0kB, shmem-rss:0kB, UID:1000 pgtables:8848kB oom_score_adj:984",
+    },
+    Fault {
+        component: Component::Kernel,
+        rule: "kernel/soft-lockup",
+        line: "watchdog: BUG: soft lockup - CPU#3 stuck for 26s! [kworker/3:1:{n}]",
+    },
+    Fault {
+        component: Component::Kernel,
+        rule: "storage/nvme-io-timeout",
+        line: "nvme nvme1: I/O {d} QID 2 timeout, aborting",
+    },
+    Fault {
+        component: Component::Kubelet,
+        rule: "kubelet/pleg-unhealthy",
+        line: r#"E|kubelet.go:2448] "Skipping pod synchronization" err="PLEG is not healthy: pleg was last seen active 3m12.{n}s ago; threshold is 3m0s""#,
+    },
+    Fault {
+        component: Component::Kubelet,
+        rule: "kubelet/probe-failed",
+        line: r#"I|prober.go:107] "Probe failed" probeType="Liveness" pod="{ns}/{pod}" podUID="{uid}" containerName="app" probeResult="failure" output="Get \"http://10.0.12.{d}:8080/healthz\": context deadline exceeded (Client.Timeout exceeded while awaiting headers)""#,
+    },
+    Fault {
+        component: Component::Kubelet,
+        rule: "cni/network-not-ready",
+        line: r#"E|kubelet.go:3117] "Container runtime network not ready" networkReady="NetworkReady=false reason:NetworkPluginNotReady message:Network plugin returns error: cni plugin not initialized""#,
+    },
+    Fault {
+        component: Component::Kubelet,
+        rule: "volume/volumes-not-mounted",
+        line: r#"E|kubelet.go:1983] "Unable to attach or mount volumes for pod; skipping pod" err="unmounted volumes=[data], unattached volumes=[], failed to process volumes=[]: timed out waiting for the condition" pod="{ns}/{pod}""#,
+    },
+    Fault {
+        component: Component::Containerd,
+        rule: "cni/no-ip-available",
+        line: r#"level=error msg="RunPodSandbox for &PodSandboxMetadata{Name:{pod},Uid:{uid},Namespace:{ns},Attempt:0,} failed, error" error="failed to setup network for sandbox \"{cid}\": plugin type=\"aws-cni\" name=\"aws-cni\" failed (add): add cmd: failed to assign an IP address to container""#,
+    },
+    Fault {
+        component: Component::Messages,
+        rule: "kubelet/service-failed",
+        line: "systemd[1]: kubelet.service: Main process exited, code=exited, status=1/FAILURE",
+    },
+    Fault {
+        component: Component::Messages,
+        rule: "storage/no-space-left",
+        line: r#"containerd[1967]: time="{iso}" level=error msg="failed to write" error="write /var/lib/containerd/io.containerd.content.v1.content/ingest/{uid}/data: no space left on device""#,
+    },
+    Fault {
+        component: Component::Ipamd,
+        rule: "cni/subnet-out-of-ips",
+        line: r#"{"level":"error","ts":"{iso}","caller":"ipamd/ipamd.go:905","msg":"Failed to increase pool size due to insufficient IP addresses: InsufficientFreeAddressesInSubnet: The specified subnet does not have enough free addresses to satisfy the request."}"#,
+    },
 ];
 
 /// State files, so that the bundle is one.
@@ -166,5 +225,8 @@ pub(crate) const STATE: &[(&str, &str)] = &[
     ("system/instance-id.txt", "i-0b1c2d3e4f5061728\n"),
     ("system/region.txt", "eu-west-1\n"),
     ("system/procstat.txt", "cpu  10 0 10 100 0 0 0 0 0 0\nbtime 1795116000\nprocesses 4242\n"),
-    ("networking/resolv.conf", "search eu-west-1.compute.internal\nnameserver 10.3.0.2\noptions timeout:2 attempts:5\n"),
+    (
+        "networking/resolv.conf",
+        "search eu-west-1.compute.internal\nnameserver 10.3.0.2\noptions timeout:2 attempts:5\n",
+    ),
 ];

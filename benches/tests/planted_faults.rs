@@ -1,5 +1,6 @@
 //! At volume: every planted fault is found exactly where it is, counts are exact, no healthy line is in a finding of medium or above,
 //! and neither the store nor the number of threads shows in the answer.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -44,7 +45,8 @@ fn check(found: &Scan, planted: &[Planted]) {
         *per_rule.entry(fault.rule).or_default() += 1;
     }
     for (rule, planted) in per_rule {
-        let told: u64 = found.findings.iter().filter(|finding| finding.rule.as_str() == rule).map(|finding| finding.count).sum();
+        let told: u64 =
+            found.findings.iter().filter(|finding| finding.rule.as_str() == rule).map(|finding| finding.count).sum();
         assert_eq!(told, planted, "{rule}");
     }
     assert!(found.coverage.scan_complete);

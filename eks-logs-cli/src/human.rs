@@ -89,7 +89,14 @@ fn finding(out: &mut String, finding: &Finding) {
     let ended = if finding.cleared { ", ended since" } else { "" };
     say!(out);
     say!(out, "{style}{:<8}{style:#} {BOLD}{}{BOLD:#} {}{subject}", finding.severity, finding.id, finding.title);
-    say!(out, "         {} in {}, {}{ended} {DIM}{}{DIM:#}", times(finding.count), finding.source, seen(finding), finding.rule);
+    say!(
+        out,
+        "         {} in {}, {}{ended} {DIM}{}{DIM:#}",
+        times(finding.count),
+        finding.source,
+        seen(finding),
+        finding.rule
+    );
     say!(out, "         {}", neutral(&finding.severity_reason));
     for line in &finding.evidence {
         let again = if line.duplicate { " (the same event, printed again)" } else { "" };
@@ -125,7 +132,8 @@ fn gaps(out: &mut String, gaps: &[Gap]) {
     say!(out);
     say!(out, "{BOLD}Not known{BOLD:#}");
     // What was cut or skipped matters most; files that no rule reads yet are many and of one kind.
-    let (quiet, loud): (Vec<&Gap>, Vec<&Gap>) = gaps.iter().partition(|gap| matches!(gap.kind, "not-analysed" | "missing"));
+    let (quiet, loud): (Vec<&Gap>, Vec<&Gap>) =
+        gaps.iter().partition(|gap| matches!(gap.kind, "not-analysed" | "missing"));
     for gap in loud.iter().take(GAPS) {
         let file = gap.file.as_ref().map_or(String::new(), |file| format!("{}: ", neutral(file)));
         say!(out, "  {file}{}", neutral(&gap.detail));
@@ -133,12 +141,17 @@ fn gaps(out: &mut String, gaps: &[Gap]) {
     if loud.len() > GAPS {
         say!(out, "  and {} more (--format json)", loud.len() - GAPS);
     }
-    for (kind, what) in [("missing", "files that the collector always writes are missing"), ("not-analysed", "files were read but not judged: no rule is about them yet")] {
-        let files: Vec<&str> = quiet.iter().filter(|gap| gap.kind == kind).filter_map(|gap| gap.file.as_deref()).collect();
+    for (kind, what) in [
+        ("missing", "that the collector always writes, missing"),
+        ("not-analysed", "read but not judged, no rule is about them yet"),
+    ] {
+        let files: Vec<&str> =
+            quiet.iter().filter(|gap| gap.kind == kind).filter_map(|gap| gap.file.as_deref()).collect();
         if !files.is_empty() {
             let named = files.iter().take(6).map(|file| neutral(file)).collect::<Vec<_>>().join(", ");
             let more = if files.len() > 6 { format!(" and {} more", files.len() - 6) } else { String::new() };
-            say!(out, "  {} {what}: {named}{more}", files.len());
+            let files = if files.len() == 1 { "1 file".to_owned() } else { format!("{} files", files.len()) };
+            say!(out, "  {files} {what}: {named}{more}");
         }
     }
 }
@@ -157,7 +170,13 @@ pub(crate) fn errors(answer: &ErrorsAnswer) -> String {
             neutral(&finding.file)
         );
         for line in finding.detail.iter().flat_map(|detail| &detail.evidence) {
-            say!(out, "           {DIM}{}:{}{DIM:#} {}", neutral(&line.file), line.line, shortened(&neutral(&line.text), LINE));
+            say!(
+                out,
+                "           {DIM}{}:{}{DIM:#} {}",
+                neutral(&line.file),
+                line.line,
+                shortened(&neutral(&line.text), LINE)
+            );
         }
     }
     let shown = answer.page_offset + answer.findings.len();
@@ -168,7 +187,16 @@ pub(crate) fn errors(answer: &ErrorsAnswer) -> String {
     if !answer.coverage_report.coverage.scan_complete {
         say!(out, "The bundle was not read completely:");
     }
-    gaps(&mut out, &answer.coverage_report.gaps.iter().filter(|gap| matches!(gap.kind, "cut" | "skipped")).cloned().collect::<Vec<_>>());
+    gaps(
+        &mut out,
+        &answer
+            .coverage_report
+            .gaps
+            .iter()
+            .filter(|gap| matches!(gap.kind, "cut" | "skipped"))
+            .cloned()
+            .collect::<Vec<_>>(),
+    );
     out
 }
 
@@ -226,7 +254,7 @@ pub(crate) fn rule(answer: &RuleAnswer) -> String {
     list("Commands", &answer.remedy.commands);
     list("Examples", &answer.examples);
     list("Not this", &answer.counter_examples);
-    list("Printed by", &[answer.origin.clone()]);
+    list("Printed by", std::slice::from_ref(&answer.origin));
     list("More", &answer.docs);
     out
 }

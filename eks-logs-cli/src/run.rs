@@ -6,8 +6,8 @@ use std::path::Path;
 use clap::CommandFactory as _;
 use eks_logs_findings::{Catalogue, Severity};
 use eks_logs_tools::{
-    Code, ErrorsRequest, Failure, Options, ResponseFormat, describe_rule, errors, list_rules, load_rules, open_local, triage,
-    validate,
+    Code, ErrorsRequest, Failure, Options, ResponseFormat, describe_rule, errors, list_rules, load_rules, open_local,
+    triage, validate,
 };
 use futures_lite::future::block_on;
 use serde::Serialize;
@@ -66,7 +66,8 @@ pub(crate) fn run(args: &Args) -> Result<u8, Failure> {
                 (Severity::Low, counts.low),
                 (Severity::Info, counts.info),
             ];
-            let status = status(scanning, found.into_iter().filter(|(_, count)| *count > 0).map(|(severity, _)| severity));
+            let status =
+                status(scanning, found.into_iter().filter(|(_, count)| *count > 0).map(|(severity, _)| severity));
             print(args, &answer, human::errors)?;
             Ok(status)
         }
@@ -89,7 +90,9 @@ pub(crate) fn run(args: &Args) -> Result<u8, Failure> {
 
 fn rules(args: &Args, command: &Rules) -> Result<u8, Failure> {
     match command {
-        Rules::List { rules, patterns: false } => print(args, &list_rules(&catalogue(rules.as_deref())?), human::rules)?,
+        Rules::List { rules, patterns: false } => {
+            print(args, &list_rules(&catalogue(rules.as_deref())?), human::rules)?
+        }
         Rules::List { rules, patterns: true } => {
             let catalogue = catalogue(rules.as_deref())?;
             let lines = catalogue.rules().iter().flat_map(eks_logs_tools::rule_patterns);
@@ -103,7 +106,11 @@ fn rules(args: &Args, command: &Rules) -> Result<u8, Failure> {
             answer.rules.retain(|rule| directory.join(format!("{}.toml", rule.id)).exists());
             answer.count = answer.rules.len();
             print(args, &answer, |answer| {
-                format!("{} rules are sound ({} in all with the {builtin} built-in ones)\n", answer.count, with.rules().len())
+                format!(
+                    "{} rules are sound ({} in all with the {builtin} built-in ones)\n",
+                    answer.count,
+                    with.rules().len()
+                )
             })?;
         }
     }

@@ -1,5 +1,6 @@
 //! What a broken, hostile or mistaken input gets: a message that names it, an exit status, and everything else still analysed.
 //! Each test drives the real binary.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 mod support;
 
@@ -159,8 +160,10 @@ fn members_that_would_leave_the_bundle() {
 #[test]
 fn a_second_member_of_one_name() {
     let directory = tempfile::tempdir().unwrap();
-    let bundle =
-        Members::new().file("kernel/dmesg.current", FAULT).file("kernel/dmesg.current", "[ 1.0] quiet\n").tar_gz(directory.path());
+    let bundle = Members::new()
+        .file("kernel/dmesg.current", FAULT)
+        .file("kernel/dmesg.current", "[ 1.0] quiet\n")
+        .tar_gz(directory.path());
     let answer = triage(&bundle);
     assert_eq!(answer["findings"][0]["count"], 1);
     assert!(answer["coverage"]["skipped"].to_string().contains("only the first is analysed"));
@@ -197,7 +200,9 @@ fn members_that_expand_a_thousand_times() {
 #[test]
 fn bytes_that_are_no_text() {
     let directory = tempfile::tempdir().unwrap();
-    let mut kernel = b"\0\0\xff\xfe\xfa junk\r\n[ 1.000001] \xc3\x28 nf_conntrack: nf_conntrack: table full, dropping packet\r\n".to_vec();
+    let mut kernel =
+        b"\0\0\xff\xfe\xfa junk\r\n[ 1.000001] \xc3\x28 nf_conntrack: nf_conntrack: table full, dropping packet\r\n"
+            .to_vec();
     kernel.extend_from_slice(b"[ 2.000001] nf_conntrack: nf_conntrack: table full, dropping packet");
     let bundle = Members::new()
         .bytes("kernel/dmesg.current", &kernel)
@@ -284,7 +289,10 @@ fn rule_files_that_do_not_load() {
         fails(2, &["triage", &bundle, "--rules", rules.to_str().unwrap()], says);
         fails(2, &["rules", "check", rules.to_str().unwrap()], says);
     };
-    check(&sound.replace("quota exceeded for", "quota (exceeded"), &["site/disk-quota.toml:10: bad regex", "unclosed group"]);
+    check(
+        &sound.replace("quota exceeded for", "quota (exceeded"),
+        &["site/disk-quota.toml:10: bad regex", "unclosed group"],
+    );
     check(&sound.replace("quota exceeded for", r"quota(?=x)"), &["site/disk-quota.toml:10: bad regex", "look-around"]);
     check(&sound.replace("\"kubelet\"", "\"cubelet\""), &["site/disk-quota.toml:4: unknown source \"cubelet\""]);
     check(&sound.replace("[\"quota exceeded for\"]", "[]"), &["site/disk-quota.toml:9:", "needs a literal"]);
@@ -295,5 +303,9 @@ fn rule_files_that_do_not_load() {
     fails(3, &["triage", &bundle, "--rules", "/no/such/rules"], &["/no/such/rules: not found"]);
     fs::remove_file(rules.join("site/disk-quota.toml")).unwrap();
     fails(2, &["triage", &bundle, "--rules", rules.to_str().unwrap()], &["no rule in it"]);
-    fails(3, &["rules", "show", "network/conntrack-table-ful"], &["no rule", "did you mean network/conntrack-table-full"]);
+    fails(
+        3,
+        &["rules", "show", "network/conntrack-table-ful"],
+        &["no rule", "did you mean network/conntrack-table-full"],
+    );
 }

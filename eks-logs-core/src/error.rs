@@ -36,7 +36,9 @@ pub enum Error {
         path: String,
     },
     /// Files were found, but none that any log collector writes.
-    #[error("{path}: not an EKS node log bundle: none of its {files} files is one that a log collector writes; point at the root of the bundle")]
+    #[error(
+        "{path}: not an EKS node log bundle: none of its {files} files is one that a log collector writes; point at the root of the bundle"
+    )]
     NotABundle {
         /// The directory or archive.
         path: String,

@@ -30,6 +30,6 @@ pub use error::{Error, Result};
 pub use id::{CollectionName, InstanceId};
 pub use path::StorePath;
 pub use store::{
-    ByteRange, FileEnd, FileSink, Flow, LocalStore, MemoryStore, Object, PutMode, Refusal, RefusalReason, Store, StoreExt,
-    StoreWriter, Version,
+    ByteRange, FileEnd, FileSink, Flow, LocalStore, MemoryStore, Object, PutMode, Refusal, RefusalReason, Store,
+    StoreExt, StoreWriter, Version,
 };

@@ -1,4 +1,5 @@
 //! Every store passes the one conformance suite.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 use std::fs;
 use std::io::{Cursor, Write as _};
@@ -15,7 +16,10 @@ fn fixture() -> Fixture {
         ("kubelet/kubelet.log", b"one\ntwo\r\nthree".to_vec()),
         ("kubelet/config.json", Vec::new()),
         ("kernel/dmesg.current", (0..300_000_u32).map(|n| (n % 251) as u8).collect()),
-        ("var_log/kube-system_aws-node-7hq2p_0363f3c1-ad9f-735c-e266-4c45bae016d8/aws-node/a-rather-long-name-beyond-tar-s-hundred-bytes.log", b"x\n".to_vec()),
+        (
+            "var_log/kube-system_aws-node-7hq2p_0363f3c1-ad9f-735c-e266-4c45bae016d8/aws-node/a-rather-long-name-beyond-tar-s-hundred-bytes.log",
+            b"x\n".to_vec(),
+        ),
         ("top", b"at the root".to_vec()),
     ];
     files.into_iter().map(|(path, content)| (StorePath::parse(path).unwrap(), content)).collect()

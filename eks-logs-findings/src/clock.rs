@@ -67,7 +67,9 @@ impl Clock {
 /// A yearless time, in a year; `None` for a 29 February in a year that has none.
 fn in_year(yearless: i64, year: i16) -> Option<i64> {
     let at = tz::Offset::UTC.to_datetime(timestamp(yearless)?);
-    let at = civil::DateTime::new(year, at.month(), at.day(), at.hour(), at.minute(), at.second(), at.subsec_nanosecond()).ok()?;
+    let at =
+        civil::DateTime::new(year, at.month(), at.day(), at.hour(), at.minute(), at.second(), at.subsec_nanosecond())
+            .ok()?;
     Some(tz::Offset::UTC.to_timestamp(at).ok()?.as_microsecond())
 }
 

@@ -46,7 +46,8 @@ pub fn hypotheses(catalogue: &Catalogue, findings: &[Finding]) -> Vec<Hypothesis
         .keys()
         .map(|&rule| {
             let effects = reachable(catalogue, &by_rule, rule);
-            let explained: f64 = weight(&by_rule[rule]) + effects.iter().map(|effect| weight(&by_rule[effect])).sum::<f64>();
+            let explained: f64 =
+                weight(&by_rule[rule]) + effects.iter().map(|effect| weight(&by_rule[effect])).sum::<f64>();
             let is_effect = by_rule.keys().any(|other| {
                 *other != rule && !effects.contains(other) && reachable(catalogue, &by_rule, other).contains(rule)
             });
@@ -57,7 +58,10 @@ pub fn hypotheses(catalogue: &Catalogue, findings: &[Finding]) -> Vec<Hypothesis
     ranked.sort_by(|a, b| {
         let worst = |rule: &str| by_rule[rule].iter().map(|finding| finding.severity).min();
         let first = |rule: &str| by_rule[rule].iter().filter_map(|finding| finding.first_seen).min();
-        b.0.total_cmp(&a.0).then_with(|| worst(a.1).cmp(&worst(b.1))).then_with(|| first(a.1).cmp(&first(b.1))).then_with(|| a.1.cmp(b.1))
+        b.0.total_cmp(&a.0)
+            .then_with(|| worst(a.1).cmp(&worst(b.1)))
+            .then_with(|| first(a.1).cmp(&first(b.1)))
+            .then_with(|| a.1.cmp(b.1))
     });
     let numbered = ranked.into_iter().take(MOST).enumerate();
     numbered.map(|(at, (share, rule, effects))| hypothesis(&by_rule, at + 1, share, rule, &effects)).collect()
@@ -77,7 +81,11 @@ fn hypothesis(
     let explanation = if following.is_empty() {
         format!("{} stands alone: no other finding here is known to follow from it.", cause.join(", "))
     } else {
-        format!("{} can bring about {}, and no finding here that explains more leads to it.", cause.join(", "), following.join(", "))
+        format!(
+            "{} can bring about {}, and no finding here that explains more leads to it.",
+            cause.join(", "),
+            following.join(", ")
+        )
     };
     let finding = by_rule[rule][0];
     Hypothesis {
@@ -111,10 +119,11 @@ fn reachable<'a>(catalogue: &Catalogue, by_rule: &BTreeMap<&'a str, Vec<&Finding
     while let Some(at) = pending.pop() {
         let Some(causes) = catalogue.get(at).map(|rule| &rule.causes) else { continue };
         for caused in causes {
-            if let Some((&known, _)) = by_rule.get_key_value(caused.as_str()) {
-                if known != rule && found.insert(known) {
-                    pending.push(known);
-                }
+            if let Some((&known, _)) = by_rule.get_key_value(caused.as_str())
+                && known != rule
+                && found.insert(known)
+            {
+                pending.push(known);
             }
         }
     }

@@ -1,4 +1,5 @@
 //! Every rule of the catalogue, against its own examples, through the public API.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 use std::collections::BTreeSet;
 
@@ -47,8 +48,24 @@ fn every_cause_edge_leads_to_a_rule() {
 fn every_area_has_rules() {
     let areas: BTreeSet<&str> = Catalogue::builtin().rules().iter().map(|rule| rule.id.area()).collect();
     for area in [
-        "kernel", "memory", "storage", "process", "runtime", "kubelet", "image", "bootstrap", "cni", "kube-proxy", "network", "dns",
-        "iam", "volume", "network-policy", "gpu", "time", "lifecycle",
+        "kernel",
+        "memory",
+        "storage",
+        "process",
+        "runtime",
+        "kubelet",
+        "image",
+        "bootstrap",
+        "cni",
+        "kube-proxy",
+        "network",
+        "dns",
+        "iam",
+        "volume",
+        "network-policy",
+        "gpu",
+        "time",
+        "lifecycle",
     ] {
         assert!(areas.contains(area), "no rule in {area}");
     }

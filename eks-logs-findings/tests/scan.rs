@@ -1,4 +1,5 @@
 //! What a scan answers, through the public API, on bundles written as text: `//- path` begins a file.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 mod support;
 
@@ -55,11 +56,14 @@ Nov 20 02:30:00 ip-10-0-0-1 kernel: nf_conntrack: nf_conntrack: table full, drop
     assert_eq!(finding.count, 3, "two in the ring, one that only syslog still has");
     let cited: Vec<(&str, u64, bool)> =
         finding.evidence.iter().map(|line| (line.file.as_str(), line.line, line.duplicate)).collect();
-    assert_eq!(cited[..3], [
-        ("kernel/dmesg.human.current", 2, false),
-        ("kernel/dmesg.human.current", 3, false),
-        ("var_log/messages", 3, false),
-    ]);
+    assert_eq!(
+        cited[..3],
+        [
+            ("kernel/dmesg.human.current", 2, false),
+            ("kernel/dmesg.human.current", 3, false),
+            ("var_log/messages", 3, false),
+        ]
+    );
     assert!(cited[3..].iter().all(|(_, _, duplicate)| *duplicate));
     assert_eq!(finding.first_seen.unwrap().to_string(), "2026-11-20T02:01:00Z");
     assert_eq!(finding.last_seen.unwrap().to_string(), "2026-11-20T02:30:00Z");
@@ -94,8 +98,14 @@ fn dmesg_uptime_is_resolved_by_its_twin_or_by_btime() {
 
 #[test]
 fn years_are_inferred_across_new_year() {
-    let line = |day: &str| format!("{day} ip-10-0-0-1 kernel: nf_conntrack: nf_conntrack: table full, dropping packet\n");
-    let log = format!("//- var_log/messages\n{}{}{}", line("Dec 31 23:59:58"), line("Jan  1 00:00:02"), line("Jan  3 04:00:00"));
+    let line =
+        |day: &str| format!("{day} ip-10-0-0-1 kernel: nf_conntrack: nf_conntrack: table full, dropping packet\n");
+    let log = format!(
+        "//- var_log/messages\n{}{}{}",
+        line("Dec 31 23:59:58"),
+        line("Jan  1 00:00:02"),
+        line("Jan  3 04:00:00")
+    );
     let named = |name: &str| {
         let mut located = bundle(&log);
         located.name = eks_logs_core::CollectionName::parse(name);
@@ -141,7 +151,8 @@ fn with_rule(extra: &str) -> Catalogue {
 const WIDGET: &str = "[match]\nliterals = [\"widget\"]\nregex = 'widget (?P<device>\\w+) jams'\n";
 
 fn widgets(rules: &Catalogue, lines: &[(&str, &str)]) -> eks_logs_findings::Scan {
-    let log: String = lines.iter().map(|(time, message)| format!("2026-11-20T{time}Z node kubelet[1]: {message}\n")).collect();
+    let log: String =
+        lines.iter().map(|(time, message)| format!("2026-11-20T{time}Z node kubelet[1]: {message}\n")).collect();
     let located = bundle(&format!("//- kubelet/kubelet.log\n{log}"));
     block_on(scan(&located, rules, ScanOptions::default().with_evidence(EvidenceLimit::All), None)).unwrap()
 }
@@ -149,8 +160,12 @@ fn widgets(rules: &Catalogue, lines: &[(&str, &str)]) -> eks_logs_findings::Scan
 #[test]
 fn subjects_are_findings_of_their_own() {
     let rules = with_rule(&format!("subject = [\"device\"]\n{WIDGET}"));
-    let found = widgets(&rules, &[("01:00:00", "widget w1 jams"), ("01:00:01", "widget w2 jams"), ("01:00:02", "widget w1 jams")]);
-    let told: Vec<(&str, u64)> = found.findings.iter().map(|finding| (finding.subject.as_str(), finding.count)).collect();
+    let found = widgets(
+        &rules,
+        &[("01:00:00", "widget w1 jams"), ("01:00:01", "widget w2 jams"), ("01:00:02", "widget w1 jams")],
+    );
+    let told: Vec<(&str, u64)> =
+        found.findings.iter().map(|finding| (finding.subject.as_str(), finding.count)).collect();
     assert_eq!(told, [("device=w1", 2), ("device=w2", 1)]);
     assert_ne!(found.findings[0].fingerprint, found.findings[1].fingerprint);
 }
@@ -208,7 +223,11 @@ fn what_ended_and_did_not_come_back_is_milder() {
     assert_eq!(state(&[jam, ("01:00:05", "widget w1 runs again")]), (Severity::Info, true));
     assert_eq!(state(&[jam, ("01:00:05", "widget w2 runs again")]), (Severity::Low, false), "another one");
     assert_eq!(state(&[("00:59:00", "widget w1 runs again"), jam]), (Severity::Low, false), "before");
-    assert_eq!(state(&[jam, ("01:00:05", "widget w1 runs again"), ("01:00:09", "widget w1 jams")]), (Severity::Low, false), "again");
+    assert_eq!(
+        state(&[jam, ("01:00:05", "widget w1 runs again"), ("01:00:09", "widget w1 jams")]),
+        (Severity::Low, false),
+        "again"
+    );
 }
 
 #[test]
@@ -235,9 +254,14 @@ fn a_compressed_log_is_read_and_cited_by_its_own_offsets() {
 
 #[test]
 fn a_bundle_inside_a_directory_has_its_own_root() {
-    let found = scanned("//- some-name/kernel/dmesg.current\n[ 1.0] nf_conntrack: nf_conntrack: table full, dropping packet\n//- some-name/notes\nx\n");
+    let found = scanned(
+        "//- some-name/kernel/dmesg.current\n[ 1.0] nf_conntrack: nf_conntrack: table full, dropping packet\n//- some-name/notes\nx\n",
+    );
     assert_eq!(find(&found, FULL).evidence[0].file, "kernel/dmesg.current");
-    assert_eq!(found.files.iter().map(|file| file.file.as_str()).collect::<Vec<_>>(), ["kernel/dmesg.current", "notes"]);
+    assert_eq!(
+        found.files.iter().map(|file| file.file.as_str()).collect::<Vec<_>>(),
+        ["kernel/dmesg.current", "notes"]
+    );
     let two = "//- a/kernel/dmesg.current\nx\n//- b/kernel/dmesg.current\nx\n";
     let error = block_on(scan(&bundle(two), Catalogue::builtin(), ScanOptions::default(), None)).unwrap_err();
     assert!(error.to_string().contains("holds 2 bundles"), "{error}");
@@ -246,7 +270,8 @@ fn a_bundle_inside_a_directory_has_its_own_root() {
 #[test]
 fn a_file_that_breaks_off_or_is_denied_is_said_and_the_rest_is_read() {
     let text = "//- kernel/dmesg.current\n[ 1.0] nf_conntrack: nf_conntrack: table full, dropping packet\n//- kubelet/kubelet.log\nx\nx\n//- system/top.txt\nx\n";
-    let store = FaultyStore::new(support::store(text)).break_off(path("kubelet/kubelet.log")).deny(path("system/top.txt"));
+    let store =
+        FaultyStore::new(support::store(text)).break_off(path("kubelet/kubelet.log")).deny(path("system/top.txt"));
     let found = block_on(scan(&Located::in_store(store), Catalogue::builtin(), ScanOptions::default(), None)).unwrap();
     assert_eq!(find(&found, FULL).count, 1);
     let skipped: Vec<&str> = found.coverage.skipped.iter().map(|skipped| skipped.file.as_str()).collect();
@@ -258,7 +283,8 @@ fn a_file_that_breaks_off_or_is_denied_is_said_and_the_rest_is_read() {
 
 #[test]
 fn few_lines_of_evidence_are_the_first_and_the_last() {
-    let lines: String = (1..=50).map(|n| format!("[ {n}.000000] nf_conntrack: nf_conntrack: table full, dropping packet\n")).collect();
+    let lines: String =
+        (1..=50).map(|n| format!("[ {n}.000000] nf_conntrack: nf_conntrack: table full, dropping packet\n")).collect();
     let located = bundle(&format!("//- kernel/dmesg.current\n{lines}"));
     let cited = |limit| {
         let options = ScanOptions::default().with_evidence(limit);

@@ -41,7 +41,9 @@ impl FromStr for SeverityFilter {
             match name.as_str() {
                 "all" => wanted.extend(Severity::ALL),
                 "warning" => wanted.extend([Severity::High, Severity::Medium]),
-                other => wanted.push(other.parse().map_err(|why| format!("{why}, or all, or warning (high and medium)"))?),
+                other => {
+                    wanted.push(other.parse().map_err(|why| format!("{why}, or all, or warning (high and medium)"))?)
+                }
             }
         }
         wanted.sort();
@@ -76,7 +78,12 @@ pub struct ErrorsRequest {
 
 impl Default for ErrorsRequest {
     fn default() -> Self {
-        Self { severity: SeverityFilter::default(), response_format: ResponseFormat::Concise, page_size: 50, page_token: None }
+        Self {
+            severity: SeverityFilter::default(),
+            response_format: ResponseFormat::Concise,
+            page_size: 50,
+            page_token: None,
+        }
     }
 }
 
@@ -190,7 +197,8 @@ pub async fn errors(bundle: &Located, request: &ErrorsRequest, options: Options<
             Severity::Info => &mut summary.info,
         } += 1;
     }
-    let wanted: Vec<Finding> = findings.into_iter().filter(|finding| request.severity.accepts(finding.severity)).collect();
+    let wanted: Vec<Finding> =
+        findings.into_iter().filter(|finding| request.severity.accepts(finding.severity)).collect();
     let bound_to = bound_to(bundle.id.as_deref(), request, &wanted);
     let offset = match &request.page_token {
         None => 0,
@@ -256,7 +264,8 @@ fn write_token(token: &PageToken) -> String {
 }
 
 fn read_token(text: &str, bound_to: u64) -> Result<usize, Failure> {
-    let token: Option<PageToken> = URL_SAFE_NO_PAD.decode(text).ok().and_then(|json| serde_json::from_slice(&json).ok());
+    let token: Option<PageToken> =
+        URL_SAFE_NO_PAD.decode(text).ok().and_then(|json| serde_json::from_slice(&json).ok());
     match token {
         Some(token) if token.bound_to == bound_to => Ok(token.offset),
         _ => Err(Failure::new(

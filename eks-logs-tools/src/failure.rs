@@ -73,11 +73,16 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let (code, suggestion) = match &error {
             Error::NotFound { .. } => (Code::NotFound, "check the path"),
-            Error::Denied { .. } => (Code::Denied, "make the file readable for this user, or run as one that may read it"),
-            Error::NotAnArchive { .. } | Error::NotABundle { .. } => {
-                (Code::Unreadable, "point at the archive that the log collector made, or at the directory extracted from it")
+            Error::Denied { .. } => {
+                (Code::Denied, "make the file readable for this user, or run as one that may read it")
             }
-            Error::EmptyArchive { .. } | Error::Corrupt { .. } => (Code::Unreadable, "copy the archive again, or collect again"),
+            Error::NotAnArchive { .. } | Error::NotABundle { .. } => (
+                Code::Unreadable,
+                "point at the archive that the log collector made, or at the directory extracted from it",
+            ),
+            Error::EmptyArchive { .. } | Error::Corrupt { .. } => {
+                (Code::Unreadable, "copy the archive again, or collect again")
+            }
             Error::ManyBundles { .. } => (Code::BadArgument, "name one of the bundles"),
             Error::InvalidPath { .. } | Error::InvalidId { .. } | Error::InvalidRange { .. } => {
                 (Code::BadArgument, "correct the argument")
@@ -104,7 +109,11 @@ impl From<Vec<RuleError>> for Failure {
         let all: Vec<String> = errors.iter().map(ToString::to_string).collect();
         let first = all.first().cloned().unwrap_or_default();
         let more = if all.len() > 1 { format!(" (and {} more)", all.len() - 1) } else { String::new() };
-        let mut failure = Failure::new(Code::BadArgument, format!("{first}{more}"), "correct the rule files; docs/RULES.md has the format");
+        let mut failure = Failure::new(
+            Code::BadArgument,
+            format!("{first}{more}"),
+            "correct the rule files; docs/RULES.md has the format",
+        );
         failure.details.all = all;
         failure
     }

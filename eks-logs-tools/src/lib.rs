@@ -19,7 +19,9 @@ mod rules;
 mod triage;
 mod validate;
 
-pub use errors::{CoverageReport, ErrorFinding, ErrorsAnswer, ErrorsRequest, ResponseFormat, SeverityCounts, SeverityFilter, errors};
+pub use errors::{
+    CoverageReport, ErrorFinding, ErrorsAnswer, ErrorsRequest, ResponseFormat, SeverityCounts, SeverityFilter, errors,
+};
 pub use failure::{Code, Details, Failure};
 pub use open::{Options, open_local};
 pub use rules::{RuleAnswer, RuleLine, RulesAnswer, describe_rule, list_rules, load_rules, rule_patterns};

@@ -29,7 +29,9 @@ fn secrets() -> &'static [Secret] {
         // A row that does not compile fails the test `every_row_compiles`.
         let table: Option<Table> = toml::from_str(include_str!("../data/secrets.toml")).ok();
         let rows = table.map(|table| table.secret).unwrap_or_default();
-        rows.into_iter().filter_map(|row| Some(Secret { regex: Regex::new(&row.regex).ok()?, name: row.name })).collect()
+        rows.into_iter()
+            .filter_map(|row| Some(Secret { regex: Regex::new(&row.regex).ok()?, name: row.name }))
+            .collect()
     })
 }
 
@@ -77,7 +79,10 @@ mod tests {
     fn secrets_go_and_what_stands_around_them_stays() {
         for (text, want) in [
             ("key AKIAIOSFODNN7EXAMPLE used", "key [REDACTED aws access key id] used"),
-            ("GET https://b.s3.amazonaws.com/k?X-Amz-Signature=abcdef0123&x=1", "GET https://b.s3.amazonaws.com/k?X-Amz-Signature=[REDACTED presigned url parameter]&x=1"),
+            (
+                "GET https://b.s3.amazonaws.com/k?X-Amz-Signature=abcdef0123&x=1",
+                "GET https://b.s3.amazonaws.com/k?X-Amz-Signature=[REDACTED presigned url parameter]&x=1",
+            ),
             ("Authorization: Bearer abcdefghijklmnop123", "Authorization: Bearer [REDACTED authorization header]"),
             ("err=\"password=hunter22, retry\"", "err=\"password=[REDACTED password], retry\""),
             ("postgres://app:s3cr3t@db:5432/x", "postgres://app:[REDACTED url password]@db:5432/x"),

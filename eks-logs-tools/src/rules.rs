@@ -81,7 +81,13 @@ pub fn describe_rule(catalogue: &Catalogue, id: &str) -> Result<RuleAnswer, Fail
             .rules()
             .iter()
             .map(|rule| rule.id.as_str())
-            .map(|known| (strsim::jaro_winkler(known, id).max(strsim::jaro_winkler(known.rsplit('/').next().unwrap_or(known), id)), known))
+            .map(|known| {
+                (
+                    strsim::jaro_winkler(known, id)
+                        .max(strsim::jaro_winkler(known.rsplit('/').next().unwrap_or(known), id)),
+                    known,
+                )
+            })
             .filter(|(likeness, _)| *likeness > 0.8)
             .collect();
         close.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(b.1)));
@@ -149,7 +155,8 @@ pub fn load_rules(directory: &Path) -> Result<Catalogue, Failure> {
         inside.sort();
         for path in inside.into_iter().filter(|path| path.extension().is_some_and(|ending| ending == "toml")) {
             let text = fs::read_to_string(&path).map_err(|why| failed(&path, why))?;
-            let name = |path: &Path| path.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            let name =
+                |path: &Path| path.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
             files.push((format!("{}/{}", name(&area), name(&path)), text));
         }
     }

@@ -89,7 +89,10 @@ pub async fn validate(bundle: &Located, options: Options<'_>) -> Result<Validate
             (Some(file), _) if !file.complete => (Presence::Truncated, "its end is missing"),
             (Some(file), _) if file.bytes == 0 => (Presence::Empty, "the tool behind it printed nothing or timed out"),
             (Some(_), _) => (Presence::Present, "as expected"),
-            (None, NodeKind::All) => (Presence::Absent, "the collector writes it on every node; it timed out, was cut off, or is of another collector"),
+            (None, NodeKind::All) => (
+                Presence::Absent,
+                "the collector writes it on every node; it timed out, was cut off, or is of another collector",
+            ),
             (None, NodeKind::Al2) => (Presence::NormalToBeAbsent, "written on Amazon Linux 2 only"),
             (None, NodeKind::Al2023) => (Presence::NormalToBeAbsent, "written on Amazon Linux 2023 only"),
         };

@@ -1,5 +1,5 @@
 //! Bundles made on the spot, and the real binary run on them.
-#![allow(dead_code, missing_docs, unreachable_pub)]
+#![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used, clippy::expect_used)]
 
 use std::fs;
 use std::io::Write as _;

@@ -40,7 +40,9 @@ pub(super) fn recognise(mut reader: Box<dyn ReadSeek>, locator: &str) -> Result<
         }
         [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => Ok(ArchiveFormat::Zip),
         [0xfd, b'7', b'z', b'X', b'Z', ..] => not_an_archive("xz; unpack it with `tar xJf` and point at the directory"),
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => not_an_archive("zstd; unpack it with `tar --zstd -xf` and point at the directory"),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => {
+            not_an_archive("zstd; unpack it with `tar --zstd -xf` and point at the directory")
+        }
         [b'B', b'Z', b'h', ..] => not_an_archive("bzip2; unpack it with `tar xjf` and point at the directory"),
         block if is_tar(block) => Ok(ArchiveFormat::Tar),
         text if std::str::from_utf8(text).is_ok() => not_an_archive("plain text"),

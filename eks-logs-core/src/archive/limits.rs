@@ -44,7 +44,10 @@ impl Limits {
     /// Why a member that took `stored` bytes so far may not grow beyond `expanded`; `None` while it may.
     pub fn exceeded(&self, stored: u64, expanded: u64) -> Option<String> {
         if expanded > self.member_bytes {
-            return Some(format!("larger than the limit of {} bytes for one file; the rest of it is not read", self.member_bytes));
+            return Some(format!(
+                "larger than the limit of {} bytes for one file; the rest of it is not read",
+                self.member_bytes
+            ));
         }
         // Below one compressed block nothing can be said about a ratio.
         let stored = stored.max(512);

@@ -32,7 +32,13 @@ impl<R: Read> Read for Counted<R> {
     }
 }
 
-pub(super) fn run(reader: Box<dyn ReadSeek>, size: u64, gzip: bool, limits: Limits, output: Output) -> Result<(), Unwanted> {
+pub(super) fn run(
+    reader: Box<dyn ReadSeek>,
+    size: u64,
+    gzip: bool,
+    limits: Limits,
+    output: Output,
+) -> Result<(), Unwanted> {
     let count = Rc::new(Cell::new(0));
     let reader = BufReader::with_capacity(READ, Counted { inner: reader, count: Rc::clone(&count) });
     if gzip {
@@ -42,7 +48,13 @@ pub(super) fn run(reader: Box<dyn ReadSeek>, size: u64, gzip: bool, limits: Limi
     }
 }
 
-fn members<R: Read>(reader: R, count: &Cell<u64>, size: u64, limits: Limits, mut output: Output) -> Result<(), Unwanted> {
+fn members<R: Read>(
+    reader: R,
+    count: &Cell<u64>,
+    size: u64,
+    limits: Limits,
+    mut output: Output,
+) -> Result<(), Unwanted> {
     let mut archive = tar::Archive::new(reader);
     let mut seen = HashSet::new();
     let mut files = 0;
@@ -54,7 +66,8 @@ fn members<R: Read>(reader: R, count: &Cell<u64>, size: u64, limits: Limits, mut
         let mut entry = match entry {
             Ok(entry) => entry,
             Err(why) => {
-                return output.send(Step::Cut(format!("the archive is cut or damaged behind its file number {files}: {why}")));
+                return output
+                    .send(Step::Cut(format!("the archive is cut or damaged behind its file number {files}: {why}")));
             }
         };
         output.send(Step::Progress(count.get(), size))?;
@@ -67,7 +80,10 @@ fn members<R: Read>(reader: R, count: &Cell<u64>, size: u64, limits: Limits, mut
             EntryType::Char | EntryType::Block | EntryType::Fifo => {
                 Some((RefusalReason::NotAFile, "a device or pipe: not read".to_owned()))
             }
-            other => Some((RefusalReason::NotAFile, format!("an entry of unknown type {:?}: not read", other.as_byte() as char))),
+            other => Some((
+                RefusalReason::NotAFile,
+                format!("an entry of unknown type {:?}: not read", other.as_byte() as char),
+            )),
         };
         if let Some((reason, detail)) = refused {
             output.send(Step::Refused(Refusal { name, reason, detail }))?;

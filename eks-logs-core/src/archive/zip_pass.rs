@@ -16,13 +16,20 @@ struct Member {
     stored: u64,
 }
 
-pub(super) fn run(mut reader: Box<dyn ReadSeek>, size: u64, limits: Limits, mut output: Output) -> Result<(), Unwanted> {
+pub(super) fn run(
+    mut reader: Box<dyn ReadSeek>,
+    size: u64,
+    limits: Limits,
+    mut output: Output,
+) -> Result<(), Unwanted> {
     if let Err(why) = reader.seek(SeekFrom::Start(0)) {
         return output.send(Step::Cut(format!("cannot be read: {why}")));
     }
     let mut archive = match ZipArchive::new(reader) {
         Ok(archive) => archive,
-        Err(why) => return output.send(Step::Cut(format!("the zip's directory at its end is missing or damaged: {why}"))),
+        Err(why) => {
+            return output.send(Step::Cut(format!("the zip's directory at its end is missing or damaged: {why}")));
+        }
     };
     let mut members = Vec::with_capacity(archive.len());
     for index in 0..archive.len() {
@@ -30,7 +37,11 @@ pub(super) fn run(mut reader: Box<dyn ReadSeek>, size: u64, limits: Limits, mut 
             Ok(file) => members.push(Member { index, start: file.header_start(), stored: file.compressed_size() }),
             Err(why) => {
                 let detail = format!("its header is damaged: {why}");
-                output.send(Step::Refused(Refusal { name: format!("member {index}"), reason: RefusalReason::Unreadable, detail }))?;
+                output.send(Step::Refused(Refusal {
+                    name: format!("member {index}"),
+                    reason: RefusalReason::Unreadable,
+                    detail,
+                }))?;
             }
         }
     }
@@ -49,7 +60,9 @@ pub(super) fn run(mut reader: Box<dyn ReadSeek>, size: u64, limits: Limits, mut 
                 continue;
             }
         };
-        let name = file.name().map_or_else(|_| String::from_utf8_lossy(file.name_raw()).into_owned(), |name| name.into_owned());
+        let name = file
+            .name()
+            .map_or_else(|_| String::from_utf8_lossy(file.name_raw()).into_owned(), |name| name.into_owned());
         if file.is_symlink() {
             let detail = "a link: not followed".to_owned();
             output.send(Step::Refused(Refusal { name, reason: RefusalReason::Link, detail }))?;

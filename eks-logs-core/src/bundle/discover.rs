@@ -47,7 +47,8 @@ pub struct Candidate {
 pub async fn discover(store: &dyn Store) -> Result<Vec<Candidate>> {
     let layout = Layout::builtin();
     let top = store.children(&StorePath::root()).await?;
-    let is_bundle = |children: &crate::store::Children| children.directories.iter().any(|dir| layout.is_top_name(dir.name()));
+    let is_bundle =
+        |children: &crate::store::Children| children.directories.iter().any(|dir| layout.is_top_name(dir.name()));
     if is_bundle(&top) {
         return Ok(vec![Candidate { path: StorePath::root(), archive: false, name: None }]);
     }
@@ -67,9 +68,15 @@ pub async fn discover(store: &dyn Store) -> Result<Vec<Candidate>> {
         found.push(Candidate { path, archive: false, name });
     }
     for object in &top.objects {
-        let Some(stem) = ARCHIVE_SUFFIXES.iter().find_map(|suffix| object.path.as_str().strip_suffix(suffix)) else { continue };
+        let Some(stem) = ARCHIVE_SUFFIXES.iter().find_map(|suffix| object.path.as_str().strip_suffix(suffix)) else {
+            continue;
+        };
         if !found.iter().any(|bundle| bundle.path.split_first().0 == stem) {
-            found.push(Candidate { path: object.path.clone(), archive: true, name: CollectionName::parse(object.path.name()) });
+            found.push(Candidate {
+                path: object.path.clone(),
+                archive: true,
+                name: CollectionName::parse(object.path.name()),
+            });
         }
     }
     found.sort_by(|a, b| a.path.cmp(&b.path));

@@ -170,7 +170,10 @@ impl Layout {
     pub fn builtin() -> &'static Layout {
         static BUILTIN: OnceLock<Layout> = OnceLock::new();
         BUILTIN.get_or_init(|| {
-            #[expect(clippy::expect_used, reason = "the embedded tables are compiled by the test `the_builtin_layout_compiles`")]
+            #[expect(
+                clippy::expect_used,
+                reason = "the embedded tables are compiled by the test `the_builtin_layout_compiles`"
+            )]
             Layout::compile(include_str!("../../data/layout.toml"), include_str!("../../data/programs.toml"))
                 .expect("the embedded layout is valid")
         })
@@ -234,7 +237,10 @@ impl Layout {
         let globs = globs.build().map_err(|why| refuse("layout.toml", why.to_string()))?;
 
         let by_name_or = |name: &str| {
-            by_name.get(name).copied().ok_or_else(|| refuse("layout.toml", format!("no file or program has the source {name}")))
+            by_name
+                .get(name)
+                .copied()
+                .ok_or_else(|| refuse("layout.toml", format!("no file or program has the source {name}")))
         };
         let mut exact = HashMap::new();
         let mut program_prefixes = Vec::new();
@@ -283,7 +289,9 @@ impl Layout {
             }
             match text.rsplit_once('.') {
                 Some((shorter, "gz")) => text = shorter,
-                Some((shorter, digits)) if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit() || b == b'-') => {
+                Some((shorter, digits))
+                    if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit() || b == b'-') =>
+                {
                     text = shorter;
                 }
                 _ => break,
@@ -297,7 +305,9 @@ impl Layout {
     pub fn echo(&self, class: FileClass, line: Source) -> Option<Echo> {
         let own = class.echo?;
         match self.message_groups.get(&line) {
-            Some(&group) if class.journal != Journal::No => Some(Echo { group, by: EchoBy::Message, rank: own.rank + 10 }),
+            Some(&group) if class.journal != Journal::No => {
+                Some(Echo { group, by: EchoBy::Message, rank: own.rank + 10 })
+            }
             _ => Some(own),
         }
     }

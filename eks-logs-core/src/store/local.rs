@@ -10,8 +10,8 @@ use tempfile::NamedTempFile;
 use super::memory::content_version;
 use super::walk::read_into;
 use super::{
-    ByteRange, ByteStream, Children, FileEnd, FileSink, Flow, Object, ObjectStream, PutMode, Refusal, RefusalReason, Store,
-    StoreWriter, Version,
+    ByteRange, ByteStream, Children, FileEnd, FileSink, Flow, Object, ObjectStream, PutMode, Refusal, RefusalReason,
+    Store, StoreWriter, Version,
 };
 use crate::error::{Error, Result};
 use crate::path::StorePath;
@@ -74,7 +74,9 @@ impl LocalStore {
             if shown == LOCK_NAME || name.to_string_lossy().starts_with(".eks-logs-tmp") {
                 continue;
             }
-            let refused = |reason, detail: &str| Entry::Refused(Refusal { name: shown.clone(), reason, detail: detail.to_owned() });
+            let refused = |reason, detail: &str| {
+                Entry::Refused(Refusal { name: shown.clone(), reason, detail: detail.to_owned() })
+            };
             let path = match name.to_str().map(|name| prefix.join(name)) {
                 Some(Ok(path)) => path,
                 Some(Err(why)) => {

@@ -1,4 +1,5 @@
 //! What every store must do. Each store's tests call these; a store that passes can be scanned.
+#![expect(clippy::expect_used, reason = "a suite fails by panicking")]
 
 use std::collections::BTreeMap;
 
@@ -7,7 +8,8 @@ use bytes::Bytes;
 use futures_lite::StreamExt as _;
 
 use crate::{
-    ByteRange, Error, FileEnd, FileSink, Flow, Object, PutMode, Refusal, Result, Store, StoreExt as _, StorePath, StoreWriter,
+    ByteRange, Error, FileEnd, FileSink, Flow, Object, PutMode, Refusal, Result, Store, StoreExt as _, StorePath,
+    StoreWriter,
 };
 
 /// The content that a store under test must hold, by path.
@@ -66,7 +68,11 @@ pub async fn reads(store: &dyn Store, fixture: &Fixture) {
     let root = StorePath::root();
     let listed = store.list_all(&root).await.expect("list");
     let expected: Vec<_> = fixture.iter().map(|(path, content)| (path.clone(), content.len() as u64)).collect();
-    assert_eq!(listed.iter().map(|object| (object.path.clone(), object.size)).collect::<Vec<_>>(), expected, "list is sorted and whole");
+    assert_eq!(
+        listed.iter().map(|object| (object.path.clone(), object.size)).collect::<Vec<_>>(),
+        expected,
+        "list is sorted and whole"
+    );
 
     for (path, content) in fixture {
         assert_eq!(store.head(path).await.expect("head").size, content.len() as u64);
@@ -83,7 +89,10 @@ pub async fn reads(store: &dyn Store, fixture: &Fixture) {
             }
             assert_eq!(streamed, want, "{path} {start}..{end} streamed");
         }
-        assert_eq!(store.get(path, ByteRange::starting_at(size / 2)).await.expect("tail"), &content[(size / 2) as usize..]);
+        assert_eq!(
+            store.get(path, ByteRange::starting_at(size / 2)).await.expect("tail"),
+            &content[(size / 2) as usize..]
+        );
         let beyond = store.get(path, ByteRange::starting_at(size + 1)).await;
         assert!(matches!(beyond, Err(Error::InvalidRange { .. })), "{beyond:?}");
     }
@@ -119,7 +128,11 @@ pub async fn writes(store: &dyn StoreWriter) {
     let again = store.put(&at, Bytes::from_static(b"two"), PutMode::Create).await;
     assert!(matches!(again, Err(Error::Precondition { .. })), "{again:?}");
     assert_eq!(store.get_all(&at).await.expect("get"), "one");
-    assert_eq!(store.head(&at).await.expect("head").version.as_ref(), Some(&first), "put and head agree on the version");
+    assert_eq!(
+        store.head(&at).await.expect("head").version.as_ref(),
+        Some(&first),
+        "put and head agree on the version"
+    );
 
     let second = store.put(&at, Bytes::from_static(b"two"), PutMode::Match(first.clone())).await.expect("swap");
     assert_ne!(first, second);

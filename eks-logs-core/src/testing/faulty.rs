@@ -71,7 +71,8 @@ impl<S: Store> Store for FaultyStore<S> {
         }
         let half = self.inner.head(path).await?.size / 2;
         let beginning = self.inner.get(path, ByteRange::new(0, half)).await;
-        let source = std::io::Error::new(std::io::ErrorKind::ConnectionReset, "connection reset in the middle of the body");
+        let source =
+            std::io::Error::new(std::io::ErrorKind::ConnectionReset, "connection reset in the middle of the body");
         let broken = Err(Error::Io { path: path.to_string(), source });
         Ok(Box::pin(stream::iter([beginning, broken]).boxed()))
     }

@@ -43,7 +43,9 @@ fn plain(stamp: Stamp, message: usize) -> Line {
 
 fn outer(line: &[u8]) -> Line {
     let parsed = match line.first() {
-        Some(b'[') => stamp::dmesg(line).map(|(stamp, length)| Line { kernel: true, ..plain(stamp, skip_blank(line, length)) }),
+        Some(b'[') => {
+            stamp::dmesg(line).map(|(stamp, length)| Line { kernel: true, ..plain(stamp, skip_blank(line, length)) })
+        }
         Some(b'A'..=b'Z') => stamp::syslog(line).and_then(|(stamp, length)| host_and_program(line, stamp, length)),
         Some(b'0'..=b'9') => stamp::iso(line).map(|(stamp, length)| behind_iso(line, stamp, length)),
         _ => None,
@@ -87,16 +89,15 @@ fn program(line: &[u8], stamp: Stamp, start: usize) -> Option<Line> {
 fn behind_iso(line: &[u8], stamp: Stamp, length: usize) -> Line {
     let rest = &line[length..];
     // CRI: ` stdout F message`
-    if rest.starts_with(b" stdout ") || rest.starts_with(b" stderr ") {
-        if matches!(rest.get(8), Some(b'F' | b'P')) && rest.get(9) == Some(&b' ') {
-            return plain(stamp, length + 10);
-        }
+    let stream = rest.starts_with(b" stdout ") || rest.starts_with(b" stderr ");
+    if stream && matches!(rest.get(8), Some(b'F' | b'P')) && rest.get(9) == Some(&b' ') {
+        return plain(stamp, length + 10);
     }
     // cloud-init: ` - util.py[DEBUG]: message`
-    if rest.starts_with(b" - ") {
-        if let Some(end) = memmem::find(window(line, length), b"]: ") {
-            return plain(stamp, length + end + 3);
-        }
+    if rest.starts_with(b" - ")
+        && let Some(end) = memmem::find(window(line, length), b"]: ")
+    {
+        return plain(stamp, length + end + 3);
     }
     // ipamd before zap: ` [INFO] message`
     if rest.starts_with(b" [") {
@@ -120,17 +121,14 @@ fn inner(line: &[u8], parsed: &mut Line) {
         Some(b'{') => json_time(text),
         _ => None,
     };
-    let better = match (parsed.stamp, finer) {
+    parsed.stamp = match (parsed.stamp, finer) {
         (_, None | Some(Stamp::None)) => return,
         (Stamp::None, Some(finer)) => finer,
-        (Stamp::Yearless(outer), Some(finer @ Stamp::Yearless(inner))) => {
-            // A stamp quoted from elsewhere is not this line's.
-            if (outer - inner).abs() < stamp::DAY { finer } else { return }
-        }
+        // A stamp quoted from elsewhere is not this line's.
+        (Stamp::Yearless(outer), Some(finer @ Stamp::Yearless(inner))) if (outer - inner).abs() < stamp::DAY => finer,
         (Stamp::Yearless(_) | Stamp::Local(_), Some(finer @ Stamp::Instant(_))) => finer,
         _ => return,
     };
-    parsed.stamp = better;
 }
 
 /// The length of ` 1234 file.go:12] ` and what stands before it; a header that is damaged ends behind the process id.
@@ -195,7 +193,11 @@ mod tests {
             "\"Oh\" err=\"no\"",
         );
         assert!(matches!(line.stamp, Stamp::Yearless(at) if at % stamp::SECOND == 999_999));
-        check("Nov 22 07:00:01 h kubelet[31]: I1122 07:00:01.5 31 csi plugin.go:880 Failed", Some("kubelet"), "csi plugin.go:880 Failed");
+        check(
+            "Nov 22 07:00:01 h kubelet[31]: I1122 07:00:01.5 31 csi plugin.go:880 Failed",
+            Some("kubelet"),
+            "csi plugin.go:880 Failed",
+        );
         let line = check(
             "Nov 22 07:00:01 h containerd[30]: time=\"2026-11-22T08:00:01.5+01:00\" level=info msg=x",
             Some("containerd"),

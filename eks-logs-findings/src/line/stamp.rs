@@ -28,7 +28,7 @@ pub enum Stamp {
 /// Two ASCII digits.
 fn two(bytes: &[u8], at: usize) -> Option<i8> {
     let (a, b) = (bytes.get(at)?.wrapping_sub(b'0'), bytes.get(at + 1)?.wrapping_sub(b'0'));
-    (a < 10 && b < 10).then_some((a * 10 + b) as i8)
+    (a < 10 && b < 10).then(|| (a * 10 + b) as i8)
 }
 
 fn four(bytes: &[u8], at: usize) -> Option<i16> {
@@ -38,11 +38,8 @@ fn four(bytes: &[u8], at: usize) -> Option<i16> {
 /// Digits behind a decimal point or comma, as microseconds, and how many bytes they take.
 fn fraction(bytes: &[u8]) -> (i64, usize) {
     let digits = bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let mut micros = 0;
-    for at in 0..6 {
-        micros = micros * 10 + if at < digits { i64::from(bytes[at] - b'0') } else { 0 };
-    }
-    (micros, digits)
+    let places = bytes[..digits].iter().map(|digit| i64::from(digit - b'0')).chain(std::iter::repeat(0));
+    (places.take(6).fold(0, |micros, digit| micros * 10 + digit), digits)
 }
 
 fn micros(year: i16, month: i8, day: i8, hour: i8, minute: i8, second: i8) -> Option<i64> {
@@ -102,7 +99,8 @@ pub fn klog(bytes: &[u8]) -> Option<(Stamp, usize)> {
 /// RFC 3339 and its relatives: `2026-11-22T07:00:01.123456Z`, `...+0000`, `2026-11-22 07:00:01,123` (no zone). Returns the stamp and
 /// its length in bytes.
 pub fn iso(bytes: &[u8]) -> Option<(Stamp, usize)> {
-    (bytes.get(4) == Some(&b'-') && bytes.get(7) == Some(&b'-') && matches!(bytes.get(10)?, b'T' | b' ')).then_some(())?;
+    (bytes.get(4) == Some(&b'-') && bytes.get(7) == Some(&b'-') && matches!(bytes.get(10)?, b'T' | b' '))
+        .then_some(())?;
     let (hour, minute, second) = clock(bytes, 11)?;
     let mut at = micros(four(bytes, 0)?, two(bytes, 5)?, two(bytes, 8)?, hour, minute, second)?;
     let mut length = 19;
@@ -196,7 +194,8 @@ mod tests {
         for bad in ["Nov 32 07:00:01 h", "Foo 22 07:00:01 h", "Nov 22 07-00-01 h", "Nov 22 25:00:01 h", "Nov"] {
             assert_eq!(syslog(bad.as_bytes()), None, "{bad}");
         }
-        for bad in ["[28438]     0 28438", "[ pid ]   uid", "[cpumanager] init", "[", "[1.5", "[99999999999999999.1] x"] {
+        for bad in ["[28438]     0 28438", "[ pid ]   uid", "[cpumanager] init", "[", "[1.5", "[99999999999999999.1] x"]
+        {
             assert_eq!(dmesg(bad.as_bytes()), None, "{bad}");
         }
         assert_eq!(iso(b"2026-13-22T07:00:01Z"), None);

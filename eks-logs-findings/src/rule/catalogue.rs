@@ -46,7 +46,10 @@ impl Catalogue {
     ///
     /// # Errors
     /// All that is wrong, file by file.
-    pub fn extended<'a>(&self, files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Catalogue, Vec<RuleError>> {
+    pub fn extended<'a>(
+        &self,
+        files: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Catalogue, Vec<RuleError>> {
         let mut rules: BTreeMap<RuleId, Rule> = self.rules.iter().map(|rule| (rule.id.clone(), rule.clone())).collect();
         let mut errors = Vec::new();
         let mut added: BTreeMap<RuleId, ()> = BTreeMap::new();

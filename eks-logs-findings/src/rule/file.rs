@@ -125,9 +125,11 @@ pub(super) fn read(id: &str, text: &str, trust: Trust) -> Result<Rule, Refused> 
     let reader = Reader { text, trust };
     let file: RuleFile =
         toml::from_str(text).map_err(|why| reader.refuse(why.span().unwrap_or_default(), why.message().to_owned()))?;
-    let names_a_path = |part: &str| !part.is_empty() && part.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'));
+    let names_a_path =
+        |part: &str| !part.is_empty() && part.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'));
     if !id.split_once('/').is_some_and(|(area, name)| names_a_path(area) && names_a_path(name)) {
-        let reason = format!("{id:?} is not a rule id: the file stands in <area>/<name>.toml, lower case, digits and `-`");
+        let reason =
+            format!("{id:?} is not a rule id: the file stands in <area>/<name>.toml, lower case, digits and `-`");
         return Err(Refused { line: 0, reason });
     }
     if file.title.get_ref().trim().is_empty() {
@@ -150,7 +152,9 @@ pub(super) fn read(id: &str, text: &str, trust: Trust) -> Result<Rule, Refused> 
         for capture in &file.subject {
             let known = matcher.pattern.as_ref().and_then(Pattern::regex);
             if !known.is_some_and(|regex| regex.capture_names().flatten().any(|name| name == capture.get_ref())) {
-                return Err(reader.refuse(capture.span(), format!("the regex has no capture (?P<{}>...)", capture.get_ref())));
+                return Err(
+                    reader.refuse(capture.span(), format!("the regex has no capture (?P<{}>...)", capture.get_ref()))
+                );
             }
         }
         if file.examples.len() < 2 || file.counter_examples.is_empty() {
@@ -162,16 +166,21 @@ pub(super) fn read(id: &str, text: &str, trust: Trust) -> Result<Rule, Refused> 
             return Err(Refused { line: 0, reason });
         }
     }
-    let unless = file.unless.iter().map(|unless| {
-        Ok(Unless { pattern: reader.pattern(&unless.regex)?, reason: unless.reason.clone() })
-    });
+    let unless = file
+        .unless
+        .iter()
+        .map(|unless| Ok(Unless { pattern: reader.pattern(&unless.regex)?, reason: unless.reason.clone() }));
     let escalate = file.escalate.iter().map(|step| reader.escalate(step));
     let cleared_by = file.cleared_by.as_ref().map(|cleared| {
-        Ok(ClearedBy { matcher: reader.matcher(&cleared.literals, cleared.regex.as_ref())?, severity: cleared.severity })
+        Ok(ClearedBy {
+            matcher: reader.matcher(&cleared.literals, cleared.regex.as_ref())?,
+            severity: cleared.severity,
+        })
     });
-    let repeat = file.repeat.as_ref().map(|repeat| {
-        Ok(Repeat { count: repeat.count, within: reader.duration(repeat.within.as_ref())? })
-    });
+    let repeat = file
+        .repeat
+        .as_ref()
+        .map(|repeat| Ok(Repeat { count: repeat.count, within: reader.duration(repeat.within.as_ref())? }));
     let example = |file: ExampleFile| Example { file: file.file, line: file.line, why: file.why };
     Ok(Rule {
         id: RuleId(id.to_owned()),
@@ -208,7 +217,8 @@ impl Reader<'_> {
         regex: Option<&Spanned<String>>,
     ) -> Result<LineMatcher, Refused> {
         if literals.get_ref().is_empty() {
-            let reason = "a rule needs a literal that each matching line holds: without one every line runs its regex".to_owned();
+            let reason = "a rule needs a literal that each matching line holds: without one every line runs its regex"
+                .to_owned();
             return Err(self.refuse(literals.span(), reason));
         }
         for literal in literals.get_ref() {
@@ -233,10 +243,14 @@ impl Reader<'_> {
     fn duration(&self, text: Option<&Spanned<String>>) -> Result<Option<Duration>, Refused> {
         let Some(text) = text else { return Ok(None) };
         let parsed: Result<jiff::SignedDuration, _> = text.get_ref().parse();
-        let duration = parsed.ok().and_then(|duration| Duration::try_from(duration).ok()).filter(|duration| !duration.is_zero());
+        let duration =
+            parsed.ok().and_then(|duration| Duration::try_from(duration).ok()).filter(|duration| !duration.is_zero());
         match duration {
             Some(duration) => Ok(Some(duration)),
-            None => Err(self.refuse(text.span(), format!("{:?} is not a duration such as \"90s\", \"5m\" or \"1h\"", text.get_ref()))),
+            None => Err(self.refuse(
+                text.span(),
+                format!("{:?} is not a duration such as \"90s\", \"5m\" or \"1h\"", text.get_ref()),
+            )),
         }
     }
 

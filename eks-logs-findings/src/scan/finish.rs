@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use eks_logs_core::{Error, Fact, InstanceId, Layout, Located, Source};
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::echo::Echoes;
 use super::sink::Read;
 use super::tally::{At, FileTally, OTHERS, Quote, Tallies, Tally};
 use super::{EvidenceLimit, ScanError};
@@ -214,11 +215,12 @@ impl<'a> Context<'a> {
                 let nth = seen.entry(quote.event).or_insert(0);
                 *nth += 1;
                 // The last line is quoted apart: it is the last of its event, whatever its number here.
-                let nth = if std::ptr::eq(quote, tally.last.as_ref().unwrap_or(&tally.quotes[0])) && tally.last.is_some() {
-                    tally.events.as_ref().and_then(|events| events.get(&quote.event)).copied().unwrap_or(*nth)
-                } else {
-                    *nth
-                };
+                let nth =
+                    if std::ptr::eq(quote, tally.last.as_ref().unwrap_or(&tally.quotes[0])) && tally.last.is_some() {
+                        tally.events.as_ref().and_then(|events| events.get(&quote.event)).copied().unwrap_or(*nth)
+                    } else {
+                        *nth
+                    };
                 let duplicate = known.has(quote.event, nth);
                 let line = self.evidence(file, quote, duplicate);
                 if duplicate { duplicates.push(line) } else { lines.push(line) }
@@ -322,18 +324,30 @@ impl<'a> Context<'a> {
         for file in files() {
             gaps.extend(file.notes.iter().map(|(kind, detail)| about(kind, file, detail.clone())));
             if file.too_many_subjects {
-                let detail = format!("more than 512 subjects of one fault: those beyond are counted together as {OTHERS}");
+                let detail =
+                    format!("more than 512 subjects of one fault: those beyond are counted together as {OTHERS}");
                 gaps.push(about("subjects", file, detail));
             }
             if file.class.known && !file.has_rules && file.bytes > 0 {
-                let detail = format!("no rule is about {} yet: its {} bytes were read but not judged", file.class.source, file.bytes);
+                let detail = format!(
+                    "no rule is about {} yet: its {} bytes were read but not judged",
+                    file.class.source, file.bytes
+                );
                 gaps.push(about("not-analysed", file, detail));
             }
             if !file.class.known {
-                gaps.push(about("unrecognised", file, "not a file that a log collector writes: only journal lines in it are judged".to_owned()));
+                gaps.push(about(
+                    "unrecognised",
+                    file,
+                    "not a file that a log collector writes: only journal lines in it are judged".to_owned(),
+                ));
             }
-            if matches!(file.last_yearless, Stamp::Yearless(_)) && self.clock.collected.is_none() && !file.tallies.is_empty() {
-                let detail = "its lines print no year and nothing in the bundle tells one: times are not given".to_owned();
+            if matches!(file.last_yearless, Stamp::Yearless(_))
+                && self.clock.collected.is_none()
+                && !file.tallies.is_empty()
+            {
+                let detail =
+                    "its lines print no year and nothing in the bundle tells one: times are not given".to_owned();
                 gaps.push(about("time", file, detail));
             }
             if matches!(file.last, Stamp::Uptime(_)) && self.clock.boot.is_none() && !file.tallies.is_empty() {
@@ -341,9 +355,12 @@ impl<'a> Context<'a> {
                 gaps.push(about("time", file, detail.to_owned()));
             }
         }
-        for (path, _) in Layout::builtin().expected().iter().filter(|(_, on)| *on == eks_logs_core::bundle::NodeKind::All) {
+        for (path, _) in
+            Layout::builtin().expected().iter().filter(|(_, on)| *on == eks_logs_core::bundle::NodeKind::All)
+        {
             if !files().any(|file| file.path == *path) {
-                let detail = "the collector writes it on every node and it is not there: what it would show is unknown".to_owned();
+                let detail = "the collector writes it on every node and it is not there: what it would show is unknown"
+                    .to_owned();
                 gaps.push(Gap { kind: "missing", file: Some(path.clone()), detail });
             }
         }
@@ -353,7 +370,8 @@ impl<'a> Context<'a> {
 
 impl Grouped<'_> {
     fn is_cleared(&self, file: &FileTally, tally: &Tally) -> bool {
-        let after = |subject| file.cleared.get(&(self.number, subject)).is_some_and(|offset| *offset > tally.last_offset);
+        let after =
+            |subject| file.cleared.get(&(self.number, subject)).is_some_and(|offset| *offset > tally.last_offset);
         after(None) || after(Some(self.subject))
     }
 }
@@ -365,17 +383,21 @@ fn severity(rule: &Rule, parts: &[(&FileTally, &Tally)], count: u64, cleared: bo
             Some(_) => parts.iter().any(|(_, tally)| tally.reached(&repeat)),
             None => count >= repeat.count,
         });
-        let long = step.lasts.is_none_or(|lasts| {
-            parts.iter().any(|(_, tally)| i128::from(tally.lasted()) >= lasts.as_micros() as i128)
-        });
+        let long = step
+            .lasts
+            .is_none_or(|lasts| parts.iter().any(|(_, tally)| i128::from(tally.lasted()) >= lasts.as_micros() as i128));
         often && long
     };
-    if let Some(cleared_by) = rule.cleared_by.as_ref().filter(|_| cleared) {
-        if cleared_by.severity > rule.severity || rule.escalate.iter().any(holds) {
-            return (cleared_by.severity, format!("{}; it ended before the end of the log", rule.severity_reason));
-        }
+    if let Some(cleared_by) = rule.cleared_by.as_ref().filter(|_| cleared)
+        && (cleared_by.severity > rule.severity || rule.escalate.iter().any(holds))
+    {
+        return (cleared_by.severity, format!("{}; it ended before the end of the log", rule.severity_reason));
     }
-    let worst = rule.escalate.iter().filter(|step| step.severity < rule.severity && holds(step)).min_by_key(|step| step.severity);
+    let worst = rule
+        .escalate
+        .iter()
+        .filter(|step| step.severity < rule.severity && holds(step))
+        .min_by_key(|step| step.severity);
     match worst {
         Some(step) if !step.reason.is_empty() => (step.severity, step.reason.clone()),
         Some(step) => (step.severity, rule.severity_reason.clone()),
@@ -398,53 +420,4 @@ fn few(mut lines: Vec<Evidence>, most: usize) -> Vec<Evidence> {
         lines.truncate(most);
     }
     lines
-}
-
-/// Which events the files before this one, of the same echo group, have reported already.
-#[derive(Default)]
-struct Echoes {
-    groups: HashMap<u16, Known>,
-    none: Known,
-}
-
-#[derive(Default)]
-struct Known {
-    /// The most that one file reported of each event.
-    events: HashMap<u64, u32>,
-    /// The most that one file reported, where events could not be told apart.
-    untold: u64,
-}
-
-impl Echoes {
-    fn begin(&self, tally: &Tally) -> &Known {
-        tally.echo.and_then(|(group, _)| self.groups.get(&group)).unwrap_or(&self.none)
-    }
-
-    fn end(&mut self, tally: &Tally) {
-        let Some((group, _)) = tally.echo else { return };
-        let known = self.groups.entry(group).or_default();
-        known.untold = known.untold.max(tally.count);
-        for (event, count) in tally.events.iter().flatten() {
-            let most = known.events.entry(*event).or_insert(0);
-            *most = (*most).max(*count);
-        }
-    }
-}
-
-impl Known {
-    /// How many of a tally's occurrences are not known yet.
-    fn fresh(&self, tally: &Tally) -> u64 {
-        match &tally.events {
-            Some(events) => {
-                let fresh = |(event, count): (&u64, &u32)| u64::from(count.saturating_sub(self.events.get(event).copied().unwrap_or(0)));
-                events.iter().map(fresh).sum()
-            }
-            None => tally.count.saturating_sub(self.untold),
-        }
-    }
-
-    /// Whether the `nth` occurrence of an event is one of those that are known.
-    fn has(&self, event: u64, nth: u32) -> bool {
-        self.events.get(&event).is_some_and(|count| nth <= *count)
-    }
 }

@@ -189,7 +189,11 @@ mod tests {
         let literal = b"Failed to ensure lease exists, will retry";
         let window = rarest_window(literal);
         let chosen = &literal[window..window + WINDOW];
-        assert!(!HEALTHY.as_bytes().windows(WINDOW).any(|bytes| bytes == chosen), "{:?}", String::from_utf8_lossy(chosen));
+        assert!(
+            !HEALTHY.as_bytes().windows(WINDOW).any(|bytes| bytes == chosen),
+            "{:?}",
+            String::from_utf8_lossy(chosen)
+        );
     }
 
     proptest! {

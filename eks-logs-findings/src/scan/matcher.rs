@@ -80,7 +80,8 @@ impl Matchers {
     pub(super) fn for_class(&self, class: FileClass) -> Arc<Matcher> {
         let sources = Layout::builtin().line_sources(class);
         let mut built = self.built.lock().unwrap_or_else(PoisonError::into_inner);
-        let matcher = built.entry(sources).or_insert_with_key(|sources| Arc::new(Matcher::new(&self.catalogue, sources)));
+        let matcher =
+            built.entry(sources).or_insert_with_key(|sources| Arc::new(Matcher::new(&self.catalogue, sources)));
         Arc::clone(matcher)
     }
 }

@@ -5,6 +5,7 @@
 //! the store, the order of its files, the number of threads or their schedule.
 
 mod block;
+mod echo;
 mod finish;
 mod literals;
 mod matcher;

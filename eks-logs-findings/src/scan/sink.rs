@@ -189,8 +189,7 @@ impl FileSink for Sink<'_> {
         let class = self.classify(&path);
         let matcher = self.matchers.for_class(class);
         let number = self.read.tallies.open(path.to_string(), class, !matcher.is_empty());
-        self.current =
-            Some(Current { file: number, class, matcher, stored: 0, gzip: None, told: false, cut: None });
+        self.current = Some(Current { file: number, class, matcher, stored: 0, gzip: None, told: false, cut: None });
         self.splitter.begin(self.spare.pop().unwrap_or_default());
         Ok(Flow::Read)
     }

@@ -69,7 +69,8 @@ impl Burst {
         }
         self.recent.push_back(at);
         if self.recent.len() as u64 >= self.repeat.count {
-            self.reached = self.recent.front().is_some_and(|first| i128::from(at - first) <= within.as_micros() as i128);
+            self.reached =
+                self.recent.front().is_some_and(|first| i128::from(at - first) <= within.as_micros() as i128);
             self.recent.pop_front();
         }
     }
@@ -264,7 +265,8 @@ impl Tallies {
             tally.last_offset = offset;
             tally.count += 1;
             tally.add_time(at);
-            if !subject.printed.is_empty() && tally.printed.len() < PRINTED && !tally.printed.contains(&subject.printed) {
+            if !subject.printed.is_empty() && tally.printed.len() < PRINTED && !tally.printed.contains(&subject.printed)
+            {
                 tally.printed.push(subject.printed.clone());
             }
             if let Some(events) = &mut tally.events {

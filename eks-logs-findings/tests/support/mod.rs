@@ -1,5 +1,5 @@
 //! Bundles written as text: a line `//- path` begins a file, what follows is its content.
-#![allow(dead_code, missing_docs, unreachable_pub)]
+#![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used, clippy::expect_used)]
 
 use eks_logs_core::{Located, MemoryStore, StorePath};
 use eks_logs_findings::{Catalogue, EvidenceLimit, Finding, Scan, ScanOptions, scan};
@@ -31,5 +31,8 @@ pub fn scanned(text: &str) -> Scan {
 #[track_caller]
 pub fn find<'a>(scan: &'a Scan, rule: &str) -> &'a Finding {
     let found: Vec<&str> = scan.findings.iter().map(|finding| finding.rule.as_str()).collect();
-    scan.findings.iter().find(|finding| finding.rule.as_str() == rule).unwrap_or_else(|| panic!("{rule} is not in {found:?}"))
+    scan.findings
+        .iter()
+        .find(|finding| finding.rule.as_str() == rule)
+        .unwrap_or_else(|| panic!("{rule} is not in {found:?}"))
 }
