@@ -330,3 +330,21 @@ fn findings_stand_in_canonical_order() {
     assert_eq!(order[0].2, "kernel/soft-lockup");
     assert_eq!(order[0].0, "F-001");
 }
+
+#[test]
+fn what_an_aborted_earlier_run_left_is_not_judged() {
+    let run = |time: &str, outcome: &str| {
+        format!("curling https://x.gr7.eu-west-1.eks.amazonaws.com (1 of 5) 2026-11-20T{time}.123UTC\n{outcome}\n")
+    };
+    let fails = "* Could not resolve host: x.gr7.eu-west-1.eks.amazonaws.com";
+    let judged = |log: &str| {
+        let found = scanned(&format!("//- networking/curl_api_server.txt\n{log}"));
+        let appended = found.gaps.iter().any(|gap| gap.kind == "appended");
+        (found.findings.iter().map(|finding| finding.evidence[0].line).collect::<Vec<_>>(), appended)
+    };
+    assert_eq!(judged(&run("02:00:00", fails)), (vec![2], false));
+    assert_eq!(judged(&(run("02:00:00", fails) + &run("03:00:00", "< HTTP/2 200"))), (vec![], true));
+    assert_eq!(judged(&(run("02:00:00", "< HTTP/2 200") + &run("03:00:00", fails))), (vec![4], true));
+    let found = scanned(&format!("//- networking/curl_api_server.txt\n{}", run("03:00:00", fails)));
+    assert_eq!(found.findings[0].first_seen.unwrap().to_string(), "2026-11-20T03:00:00.123Z");
+}

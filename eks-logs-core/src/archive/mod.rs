@@ -87,6 +87,11 @@ impl ArchiveStore {
         self
     }
 
+    /// Whether a name ends as archives' names do.
+    pub fn is_archive_name(name: &str) -> bool {
+        crate::id::ARCHIVE_SUFFIXES.iter().any(|suffix| name.ends_with(suffix))
+    }
+
     /// The archive's format, as its content shows it.
     pub fn format(&self) -> ArchiveFormat {
         self.format

@@ -98,6 +98,9 @@ pub struct FileClass {
     pub echo: Option<Echo>,
     /// What the file tells about the node.
     pub fact: Option<Fact>,
+    /// What the first line of a document holds, in files to which an aborted earlier run of the collector may have written too: only
+    /// the last document is this collection's.
+    pub document_start: Option<&'static str>,
     /// True for a path that a collector writes.
     pub known: bool,
 }
@@ -122,6 +125,7 @@ struct Row {
     echo_rank: u8,
     expect: Option<NodeKind>,
     fact: Option<Fact>,
+    document_start: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -227,7 +231,17 @@ impl Layout {
                 _ => return Err(refuse("layout.toml", format!("row {number}: echo and echo_by go together"))),
             };
             let source = by_name[row.source.as_str()];
-            classes.push(FileClass { source, kind: row.kind, journal: row.journal, echo, fact: row.fact, known: true });
+            let document_start: Option<&'static str> =
+                row.document_start.as_ref().map(|text| &*Box::leak(text.clone().into_boxed_str()));
+            classes.push(FileClass {
+                source,
+                kind: row.kind,
+                journal: row.journal,
+                echo,
+                fact: row.fact,
+                document_start,
+                known: true,
+            });
         }
         let message_groups = classes
             .iter()
@@ -298,7 +312,15 @@ impl Layout {
             }
         }
         let source = self.by_name[UNKNOWN];
-        FileClass { source, kind: FileKind::Other, journal: Journal::All, echo: None, fact: None, known: false }
+        FileClass {
+            source,
+            kind: FileKind::Other,
+            journal: Journal::All,
+            echo: None,
+            fact: None,
+            document_start: None,
+            known: false,
+        }
     }
 
     /// Where else the events of a line may stand. A kernel line in a syslog file is one of the kernel's group.

@@ -47,10 +47,21 @@ fn outer(line: &[u8]) -> Line {
             stamp::dmesg(line).map(|(stamp, length)| Line { kernel: true, ..plain(stamp, skip_blank(line, length)) })
         }
         Some(b'A'..=b'Z') => stamp::syslog(line).and_then(|(stamp, length)| host_and_program(line, stamp, length)),
+        Some(b'c') if line.starts_with(b"curling ") => probe(line),
         Some(b'0'..=b'9') => stamp::iso(line).map(|(stamp, length)| behind_iso(line, stamp, length)),
         _ => None,
     };
     parsed.unwrap_or_else(|| plain(Stamp::None, 0))
+}
+
+/// The collector's own `curling https://... (1 of 5) 2026-11-22T07:00:00.123UTC`.
+fn probe(line: &[u8]) -> Option<Line> {
+    let time = line.len().checked_sub(26)?;
+    let (stamp, length) = stamp::iso(&line[time..])?;
+    match stamp {
+        Stamp::Local(at) if line[time + length..] == *b"UTC" => Some(plain(Stamp::Instant(at), 0)),
+        _ => None,
+    }
 }
 
 /// ` host program[pid]: message`
@@ -213,6 +224,8 @@ mod tests {
         check("[Sun Nov 22 07:00:01 2026] oom", None, "oom");
         check("               NVRM: fallen off", None, "               NVRM: fallen off");
         check("-- No entries --", None, "-- No entries --");
+        let probe = "curling https://x.gr7.eu-west-1.eks.amazonaws.com (1 of 5) 2026-11-22T07:00:00.123UTC";
+        assert_eq!(check(probe, None, probe).stamp, stamp::iso(b"2026-11-22T07:00:00.123Z").unwrap().0);
         let line = check(
             "{\"level\":\"error\",\"ts\":\"2026-11-22T07:00:01.123Z\",\"msg\":\"x\"}",
             None,

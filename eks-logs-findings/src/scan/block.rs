@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use eks_logs_core::{EchoBy, FileClass, Layout};
-use memchr::{memchr_iter, memrchr};
+use memchr::{memchr_iter, memmem, memrchr};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::matcher::{Matcher, Target};
@@ -64,6 +64,8 @@ pub(super) struct Scanned {
     pub(super) newlines: u64,
     pub(super) occurrences: Vec<Occurrence>,
     pub(super) subjects: Vec<Subject>,
+    /// Where documents start, in a file that may hold several.
+    pub(super) documents: Vec<u32>,
     /// Time and event of the first line that has a time, and the time of the last.
     pub(super) first: Option<(Stamp, u64)>,
     pub(super) last: Stamp,
@@ -137,8 +139,13 @@ pub(super) fn scan(catalogue: &Catalogue, block: Block, scratch: &mut Scratch) -
         (stamp != Stamp::None).then(|| (stamp, xxh3_64(strip_cr(&text[event..]))))
     });
     let last = continued(&data, data.len());
+    let documents = class.document_start.map_or_else(Vec::new, |text| {
+        let starts =
+            memmem::find_iter(&data, text).map(|at| memrchr(b'\n', &data[..at]).map_or(0, |newline| newline + 1));
+        starts.map(|at| at as u32).collect()
+    });
     let Found { occurrences, subjects, .. } = found;
-    Scanned { file, start, data, newlines, occurrences, subjects, first, last }
+    Scanned { file, start, data, newlines, occurrences, subjects, documents, first, last }
 }
 
 /// What the lines of one block were found to hold.

@@ -323,9 +323,17 @@ impl<'a> Context<'a> {
         let about = |kind, file: &FileTally, detail: String| Gap { kind, file: Some(file.path.clone()), detail };
         for file in files() {
             gaps.extend(file.notes.iter().map(|(kind, detail)| about(kind, file, detail.clone())));
+            if file.stale_documents > 0 {
+                let detail = format!(
+                    "an aborted earlier run of the collector left {} document(s) in front: only the last one is judged",
+                    file.stale_documents
+                );
+                gaps.push(about("appended", file, detail));
+            }
             if file.too_many_subjects {
-                let detail =
-                    format!("more than 512 subjects of one fault: those beyond are counted together as {OTHERS}");
+                let detail = format!(
+                    "more than 512 subjects of one fault, or 8192 of all: those beyond are counted together as {OTHERS}"
+                );
                 gaps.push(about("subjects", file, detail));
             }
             if file.class.known && !file.has_rules && file.bytes > 0 {

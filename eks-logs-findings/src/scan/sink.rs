@@ -5,7 +5,9 @@ use std::io::Write as _;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use eks_logs_core::{FileClass, FileEnd, FileSink, Flow, Layout, Limits, Object, Refusal, Result, StorePath};
+use eks_logs_core::{
+    ArchiveStore, FileClass, FileEnd, FileSink, Flow, Layout, Limits, Object, Refusal, Result, StorePath,
+};
 use flate2::write::MultiGzDecoder;
 
 use super::block::Block;
@@ -189,6 +191,10 @@ impl FileSink for Sink<'_> {
         let class = self.classify(&path);
         let matcher = self.matchers.for_class(class);
         let number = self.read.tallies.open(path.to_string(), class, !matcher.is_empty());
+        if ArchiveStore::is_archive_name(path.name()) {
+            let note = "an archive inside the bundle: its files are not read; unpack it and point at it".to_owned();
+            self.read.tallies.files[number as usize].notes.push(("nested-archive", note));
+        }
         self.current = Some(Current { file: number, class, matcher, stored: 0, gzip: None, told: false, cut: None });
         self.splitter.begin(self.spare.pop().unwrap_or_default());
         Ok(Flow::Read)

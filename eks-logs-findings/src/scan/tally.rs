@@ -11,6 +11,8 @@ use crate::rule::{Catalogue, Repeat, Rule};
 
 /// Subjects of one rule in one file; what comes behind them is counted under [`OTHERS`].
 const SUBJECTS: usize = 512;
+/// Subjects of all rules in one file.
+const TALLIES: usize = 8192;
 /// The subject that stands for those beyond the limit.
 pub(super) const OTHERS: &str = "(others)";
 /// Printed subjects that a finding names.
@@ -163,6 +165,9 @@ pub(super) struct FileTally {
     pub(super) too_many_subjects: bool,
     /// For a rule, and a subject if the recovery names one: where it was last said to have ended.
     pub(super) cleared: HashMap<(u32, Option<u32>), u64>,
+    /// Documents that an aborted earlier run of the collector left at the beginning.
+    pub(super) stale_documents: u64,
+    documents: u64,
     /// The beginning of a file that tells a fact.
     pub(super) head: Vec<u8>,
     /// Why the end of the file is missing.
@@ -201,6 +206,8 @@ impl Tallies {
             subjects: HashMap::new(),
             too_many_subjects: false,
             cleared: HashMap::new(),
+            stale_documents: 0,
+            documents: 0,
             head: Vec::new(),
             cut: None,
             notes: Vec::new(),
@@ -232,7 +239,12 @@ impl Tallies {
             file.first = scanned.first;
         }
         let mut newest: HashMap<(u32, u32), (&Occurrence, At)> = HashMap::new();
+        let mut documents = scanned.documents.iter().peekable();
         for occurrence in &scanned.occurrences {
+            while documents.next_if(|start| **start <= occurrence.start).is_some() {
+                newest.clear();
+                file.begin_document();
+            }
             let stamp = if occurrence.stamp == Stamp::None { fallback } else { occurrence.stamp };
             let at = file.pass(stamp);
             let offset = scanned.start + u64::from(occurrence.start);
@@ -245,7 +257,7 @@ impl Tallies {
             }
             if !file.tallies.contains_key(&(rule, number)) {
                 let known = file.subjects.entry(rule).or_default();
-                if *known == SUBJECTS {
+                if *known == SUBJECTS || file.tallies.len() >= TALLIES {
                     number = others;
                     file.too_many_subjects = true;
                 } else {
@@ -281,6 +293,10 @@ impl Tallies {
                 newest.insert((rule, number), (occurrence, at));
             }
         }
+        for _ in documents {
+            newest.clear();
+            file.begin_document();
+        }
         for (key, tally) in &mut file.tallies {
             if let Some((occurrence, at)) = newest.get(key) {
                 tally.last = Some(quote(&scanned, occurrence, file.lines + u64::from(occurrence.line), *at));
@@ -303,6 +319,17 @@ impl Tallies {
 }
 
 impl FileTally {
+    /// What was found so far is not of this collection if a document was open already.
+    fn begin_document(&mut self) {
+        self.documents += 1;
+        if self.documents > 1 {
+            self.stale_documents += 1;
+            self.tallies.clear();
+            self.subjects.clear();
+            self.cleared.clear();
+        }
+    }
+
     /// Goes on to a stamp: a yearless date that falls back by half a year has passed New Year.
     fn pass(&mut self, stamp: Stamp) -> At {
         if let Stamp::Yearless(at) = stamp {
