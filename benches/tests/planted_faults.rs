@@ -19,8 +19,11 @@ fn scanned(path: &Path, threads: usize) -> Scan {
     found.unwrap()
 }
 
+/// What a finding says of one line: its rule and severity, where the span starts, and its text.
+type Cited<'a> = (&'a str, Severity, u64, &'a str);
+
 fn check(found: &Scan, planted: &[Planted]) {
-    let mut cited: BTreeMap<(&str, u64), Vec<(&str, Severity, u64, &str)>> = BTreeMap::new();
+    let mut cited: BTreeMap<(&str, u64), Vec<Cited<'_>>> = BTreeMap::new();
     for finding in &found.findings {
         assert_eq!(finding.count, finding.evidence.len() as u64, "{}: every line is quoted once", finding.rule);
         for line in &finding.evidence {
@@ -30,9 +33,8 @@ fn check(found: &Scan, planted: &[Planted]) {
     }
     for fault in planted {
         let found = cited.get(&(fault.file, fault.line)).unwrap_or_else(|| panic!("not found: {fault:?}"));
-        let exact = |(rule, _, byte, text): &(&str, Severity, u64, &str)| {
-            *rule == fault.rule && *byte == fault.byte && *text == fault.text
-        };
+        let exact =
+            |(rule, _, byte, text): &Cited<'_>| *rule == fault.rule && *byte == fault.byte && *text == fault.text;
         assert!(found.iter().any(exact), "{fault:?} is told as {found:?}");
     }
     let faulty: BTreeSet<(&str, u64)> = planted.iter().map(|fault| (fault.file, fault.line)).collect();
