@@ -77,7 +77,7 @@ pub(crate) struct Scanning {
     #[arg(long, value_name = "N|all", default_value = "5")]
     pub(crate) evidence: Quoted,
 
-    /// Adds the rules of a directory (DIR/<area>/<name>.toml); a rule replaces the built-in one of the same id
+    /// Adds the rules of a directory (DIR/AREA/NAME.toml); a rule replaces the built-in one of the same id
     #[arg(long, value_name = "DIR")]
     pub(crate) rules: Option<PathBuf>,
 
@@ -135,7 +135,7 @@ pub(crate) enum Rules {
     },
     /// Loads a directory of rules and runs every example
     Check {
-        /// DIR/<area>/<name>.toml
+        /// DIR/AREA/NAME.toml
         directory: PathBuf,
     },
 }

@@ -5,7 +5,7 @@
 //! | [`triage`] | what is wrong with the node, worst first, with evidence, candidate causes and what is not known |
 //! | [`errors`] | the findings, filtered and in pages |
 //! | [`validate`] | what the bundle holds and what it lacks |
-//! | [`rules`] | what is looked for, and why |
+//! | [`list_rules`], [`describe_rule`] | what is looked for, and why |
 //!
 //! Adapters (CLI, MCP, Lambda) hold no analysis: they turn arguments into requests and print answers. Text that leaves the tools has
 //! its secrets redacted by span ([`redact`]).
