@@ -44,7 +44,9 @@ pub fn in_place(text: &mut String) {
         let mut redacted = String::with_capacity(text.len());
         let mut from = 0;
         for captures in secret.regex.captures_iter(text) {
-            let Some(found) = captures.name("secret") else { continue };
+            // What an earlier pattern has redacted stays as it is.
+            let secret = captures.name("secret").filter(|secret| !secret.as_str().starts_with("[REDACTED"));
+            let Some(found) = secret else { continue };
             redacted.push_str(&text[from..found.start()]);
             redacted.push_str("[REDACTED ");
             redacted.push_str(&secret.name);
