@@ -45,8 +45,8 @@ pub fn in_place(text: &mut String) {
         let mut from = 0;
         for captures in secret.regex.captures_iter(text) {
             // What an earlier pattern has redacted stays as it is.
-            let secret = captures.name("secret").filter(|secret| !secret.as_str().starts_with("[REDACTED"));
-            let Some(found) = secret else { continue };
+            let fresh = captures.name("secret").filter(|found| !found.as_str().starts_with("[REDACTED"));
+            let Some(found) = fresh else { continue };
             redacted.push_str(&text[from..found.start()]);
             redacted.push_str("[REDACTED ");
             redacted.push_str(&secret.name);
