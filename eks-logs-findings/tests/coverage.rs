@@ -43,7 +43,9 @@ fn document() -> String {
     let count = |wanted: fn(&Signal, bool) -> bool| {
         signals.iter().filter(|(id, signal)| wanted(signal, readers.contains_key(id.as_str()))).count()
     };
-    let mut out = String::from("# Coverage\n\nMade from `eks-logs-findings/data/signals.toml` and the rules by `tests/coverage.rs`; do not edit.\n\n");
+    let mut out = String::from(
+        "# Coverage\n\nMade from `eks-logs-findings/data/signals.toml` and the rules by `tests/coverage.rs`; do not edit.\n\n",
+    );
     let _ = writeln!(
         out,
         "{} signals: {} read by rules, {} wait for a structured check of a state file, {} are read by nothing for the reason given.\n",
@@ -82,7 +84,10 @@ fn the_document_is_what_the_rules_say() {
         fs::write(&path, &made).unwrap();
     }
     let there = fs::read_to_string(&path).unwrap_or_default();
-    assert!(there == made, "docs/COVERAGE.md is not what the rules say: run UPDATE_COVERAGE=1 cargo test -p eks-logs-findings --test coverage");
+    assert!(
+        there == made,
+        "docs/COVERAGE.md is not what the rules say: run UPDATE_COVERAGE=1 cargo test -p eks-logs-findings --test coverage"
+    );
 }
 
 #[test]

@@ -348,3 +348,49 @@ fn what_an_aborted_earlier_run_left_is_not_judged() {
     let found = scanned(&format!("//- networking/curl_api_server.txt\n{}", run("03:00:00", fails)));
     assert_eq!(found.findings[0].first_seen.unwrap().to_string(), "2026-11-20T03:00:00.123Z");
 }
+
+#[test]
+fn error_lines_that_no_rule_knows_surface_as_templates() {
+    let mut log = String::new();
+    for n in 0..200 {
+        log += &format!(
+            "Nov 20 02:{:02}:{:02} h kubelet[31]: I1120 02:{0:02}:{1:02}.000001      31 a.go:1] \"All is well\" n={n}\n",
+            n / 60,
+            n % 60
+        );
+    }
+    for n in 0..3 {
+        log += &format!(
+            "Nov 20 02:30:0{n} h kubelet[31]: E1120 02:30:0{n}.000001      31 frob.go:7] \"Failed to frobnicate the widget\" widget=\"w-{n}\"\n"
+        );
+    }
+    log += "Nov 20 02:31:00 h kubelet[31]: F1120 02:31:00.000001      31 frob.go:9] widget storage is gone\n";
+    // Known to rules, known to be harmless, or of another level: not told again.
+    log += "Nov 20 02:32:00 h kubelet[31]: E1120 02:32:00.000001      31 kubelet.go:2460] \"Skipping pod synchronization\" err=\"PLEG is not healthy: pleg was last seen active 3m1.2s ago; threshold is 3m0s\"\n";
+    log += "Nov 20 02:33:00 h kubelet[31]: E1120 02:33:00.000001      31 log.go:32] \"ContainerStatus from runtime service failed\" err=\"rpc error: code = NotFound desc = an error occurred when try to find container \\\"0a\\\": not found\"\n";
+    log += "Nov 20 02:34:00 h kubelet[31]: W1120 02:34:00.000001      31 a.go:1] \"Failed to frobnicate quietly\"\n";
+    let found = scanned(&format!("//- kubelet/kubelet.log\n{log}"));
+    let unknown: Vec<_> = found.findings.iter().filter(|finding| finding.rule.area() == "unrecognised").collect();
+    let told: Vec<(&str, Severity, u64)> =
+        unknown.iter().map(|finding| (finding.rule.as_str(), finding.severity, finding.count)).collect();
+    assert_eq!(told, [("unrecognised/fatal", Severity::Medium, 1), ("unrecognised/error", Severity::Low, 3)]);
+    assert_eq!(unknown[1].subject, "template=\"Failed to frobnicate the widget\" widget=*".replace("template=", ""));
+    assert_eq!(unknown[1].evidence[0].line, 201);
+}
+
+#[test]
+fn unrecognised_errors_are_a_handful_and_the_rest_is_said() {
+    let log: String = (0..40)
+        .map(|n| {
+            let word: String = std::iter::repeat_n((b'a' + (n % 26)) as char, 3 + usize::from(n / 26)).collect();
+            format!(
+                "{{\"level\":\"error\",\"ts\":\"2026-11-20T02:00:00.000Z\",\"caller\":\"x\",\"msg\":\"odd {word}\"}}\n"
+            )
+        })
+        .collect();
+    let found = scanned(&format!("//- var_log/aws-routed-eni/ipamd.log\n{log}"));
+    assert_eq!(found.findings.len(), 10);
+    let gap = found.gaps.iter().find(|gap| gap.kind == "unrecognised-errors").unwrap();
+    assert!(gap.detail.starts_with("30 more kinds"), "{}", gap.detail);
+    assert!(found.coverage.scan_complete, "they were read");
+}

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use eks_logs_core::{EchoBy, FileClass, Layout};
+use eks_logs_core::{EchoBy, FileClass, Layout, Source};
 use memchr::{memchr_iter, memmem, memrchr};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::matcher::{Matcher, Target};
+use super::unrecognised;
 use crate::line::{self, Line, Stamp};
 use crate::rule::{Catalogue, LineMatcher};
 use crate::subject;
@@ -95,37 +96,51 @@ pub(super) fn scan(catalogue: &Catalogue, block: Block, scratch: &mut Scratch) -
         let parsed = line::parse(text);
         let program = parsed.program.clone().map(|range| &text[range]);
         let source = layout.line_source(class, program, parsed.kernel);
-        let mut context = None;
+        let message = &text[parsed.message..];
+        // What the line is found to say: a rule and its subject, and where the match is.
+        let mut said: Vec<(Target, u32, usize)> = Vec::new();
+        // Whether a rule, or the benign context of one, has spoken about the line.
+        let mut judged = false;
+        let mut calls_itself_error = false;
         for &(target, literal_end) in targets.iter() {
+            if target == unrecognised::MARK {
+                calls_itself_error = true;
+                continue;
+            }
             let rule = &catalogue.rules()[target.rule as usize];
             let (matcher, unless) = match (&rule.cleared_by, target.clears) {
                 (Some(cleared_by), true) => (&cleared_by.matcher, [].as_slice()),
                 _ => (&rule.matcher, rule.unless.as_slice()),
             };
-            let message = &text[parsed.message..];
-            if !rule.sources.contains(&source) || unless.iter().any(|unless| unless.pattern.is_match(message)) {
+            if !rule.sources.contains(&source) {
                 continue;
             }
-            let Some(subject) = found.subject(target, matcher, &rule.subject, message) else { continue };
-            let &mut (stamp, event, echo, line) = context.get_or_insert_with(|| {
-                newlines += memchr_iter(b'\n', &data[counted..line_start]).count() as u64;
-                counted = line_start;
-                let echo = layout.echo(class, source);
-                let event = match echo.map(|echo| echo.by) {
-                    None => 0,
-                    Some(EchoBy::Message) => xxh3_64(&text[parsed.event..]),
-                    Some(EchoBy::Line) => xxh3_64(text),
-                };
-                let stamp = if parsed.stamp == Stamp::None { continued(&data, line_start) } else { parsed.stamp };
-                (stamp, event, echo.map(|echo| (echo.group, echo.rank)), newlines)
-            });
-            let (quote_start, quote_end) = quoted(text, literal_end);
+            if unless.iter().any(|unless| unless.pattern.is_match(message)) {
+                judged = true;
+            } else if let Some(subject) = found.subject(target, matcher, &rule.subject, message) {
+                judged = true;
+                said.push((target, subject, literal_end));
+            }
+        }
+        if calls_itself_error && !judged && unrecognised::mines(source) && !unrecognised::is_benign(text) {
+            let level = unrecognised::level(text).map(|rule| Target { rule, clears: false });
+            said.extend(level.map(|target| (target, found.number(target, unrecognised::template(message)), 0)));
+        }
+        if said.is_empty() {
+            continue;
+        }
+        newlines += memchr_iter(b'\n', &data[counted..line_start]).count() as u64;
+        counted = line_start;
+        let (event, echo) = event(layout, class, source, text, &parsed);
+        let stamp = if parsed.stamp == Stamp::None { continued(&data, line_start) } else { parsed.stamp };
+        for (target, subject, matched_end) in said {
+            let (quote_start, quote_end) = quoted(text, matched_end);
             found.occurrences.push(Occurrence {
                 target,
                 subject,
                 start: (line_start + quote_start) as u32,
                 end: (line_start + quote_end) as u32,
-                line: line as u32,
+                line: newlines as u32,
                 stamp,
                 event,
                 source: source.index() as u16,
@@ -163,13 +178,27 @@ impl Found {
             Some(pattern) if names.is_empty() => pattern.is_match(message).then(String::new)?,
             Some(pattern) => subject::printed(names, &pattern.regex()?.captures(message)?),
         };
-        let subjects = &mut self.subjects;
-        let number = *self.numbers.entry((target, printed)).or_insert_with_key(|(_, printed)| {
-            subjects.push(Subject { masked: subject::masked(printed), printed: printed.to_owned() });
-            subjects.len() as u32 - 1
-        });
-        Some(number)
+        Some(self.number(target, printed))
     }
+
+    fn number(&mut self, target: Target, printed: String) -> u32 {
+        let subjects = &mut self.subjects;
+        *self.numbers.entry((target, printed)).or_insert_with_key(|(_, printed)| {
+            subjects.push(Subject { masked: subject::masked(printed), printed: printed.clone() });
+            subjects.len() as u32 - 1
+        })
+    }
+}
+
+/// What makes a line the same event elsewhere, and where that may be: echo group and rank.
+fn event(layout: &Layout, class: FileClass, source: Source, text: &[u8], parsed: &Line) -> (u64, Option<(u16, u8)>) {
+    let echo = layout.echo(class, source);
+    let event = match echo.map(|echo| echo.by) {
+        None => 0,
+        Some(EchoBy::Message) => xxh3_64(&text[parsed.event..]),
+        Some(EchoBy::Line) => xxh3_64(text),
+    };
+    (event, echo.map(|echo| (echo.group, echo.rank)))
 }
 
 /// The time of the nearest line above an offset that prints one.

@@ -7,7 +7,8 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::echo::Echoes;
 use super::sink::Read;
-use super::tally::{At, FileTally, OTHERS, Quote, Tallies, Tally};
+use super::tally::{At, FileTally, OTHERS, Quote, Tallies, Tally, rule_of};
+use super::unrecognised;
 use super::{EvidenceLimit, ScanError};
 use crate::clock::{Certainty, Clock};
 use crate::finding::{BundleInfo, Coverage, Evidence, FileReport, Finding, Gap, Scan, Skipped};
@@ -60,9 +61,16 @@ pub(super) fn scan(
 
     let clock = clock(bundle, &tallies);
     let context = Context { catalogue, tallies: &tallies, order: &order, clock: &clock, evidence };
-    let findings = context.findings();
+    let cut = !gaps.is_empty();
+    let (findings, untold) = context.findings();
+    if untold > 0 {
+        let detail = format!(
+            "{untold} more kinds of error lines that no rule knows are not listed: they are earlier, longer or more frequent"
+        );
+        gaps.push(Gap { kind: "unrecognised-errors", file: None, detail });
+    }
     let info = info(bundle, &tallies, &clock);
-    let coverage = coverage(&tallies, &order, refused, !gaps.is_empty());
+    let coverage = coverage(&tallies, &order, refused, cut);
     gaps.extend(context.gaps(&coverage));
     gaps.sort();
     gaps.dedup();
@@ -170,14 +178,15 @@ struct Grouped<'a> {
 }
 
 impl<'a> Context<'a> {
-    fn findings(&self) -> Vec<Finding> {
+    /// The findings, and how many kinds of unrecognised error lines are not among them.
+    fn findings(&self) -> (Vec<Finding>, usize) {
         let mut groups: BTreeMap<(u32, &str), Grouped<'a>> = BTreeMap::new();
         for at in self.order {
             let file = &self.tallies.files[*at];
             for ((rule, subject), tally) in &file.tallies {
                 let masked = self.tallies.subjects[*subject as usize].as_str();
                 let group = groups.entry((*rule, masked)).or_insert_with(|| Grouped {
-                    rule: &self.catalogue.rules()[*rule as usize],
+                    rule: rule_of(self.catalogue, *rule),
                     number: *rule,
                     subject: *subject,
                     parts: Vec::new(),
@@ -185,7 +194,11 @@ impl<'a> Context<'a> {
                 group.parts.push((file, tally));
             }
         }
-        let mut findings: Vec<Finding> = groups.into_values().filter_map(|group| self.finding(group)).collect();
+        let (unknown, known): (Vec<_>, Vec<_>) =
+            groups.into_values().partition(|group| unrecognised::rule_of(group.number).is_some());
+        let mut findings: Vec<Finding> = known.into_iter().filter_map(|group| self.finding(group)).collect();
+        let (unrecognised, untold) = self.unrecognised(unknown);
+        findings.extend(unrecognised);
         findings.sort_by(|a, b| {
             let place = |finding: &Finding| finding.evidence.first().map(|line| (line.file.clone(), line.start_byte));
             (a.severity, &a.rule, place(a), &a.subject).cmp(&(b.severity, &b.rule, place(b), &b.subject))
@@ -193,7 +206,23 @@ impl<'a> Context<'a> {
         for (at, finding) in findings.iter_mut().enumerate() {
             finding.id = format!("F-{:03}", at + 1);
         }
-        findings
+        (findings, untold)
+    }
+
+    /// Of the error lines that no rule knows, the few templates that deserve to be told.
+    fn unrecognised(&self, groups: Vec<Grouped<'a>>) -> (Vec<Finding>, usize) {
+        let weight = |group: &Grouped<'_>| {
+            let parts = group.parts.iter().map(|(file, tally)| {
+                unrecognised::weight(tally.first_offset, tally.last_offset, file.bytes, tally.count)
+            });
+            parts.fold(0.0, f64::max)
+        };
+        let mut ranked: Vec<(u32, f64, Grouped<'a>)> =
+            groups.into_iter().map(|group| (group.number, weight(&group), group)).collect();
+        // Fatal ones first; equal weights stand in the order of their templates.
+        ranked.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| b.1.total_cmp(&a.1)));
+        let untold = ranked.len().saturating_sub(unrecognised::TOLD);
+        (ranked.into_iter().take(unrecognised::TOLD).filter_map(|(_, _, group)| self.finding(group)).collect(), untold)
     }
 
     fn finding(&self, mut group: Grouped<'a>) -> Option<Finding> {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use eks_logs_core::{FileClass, Layout, Source};
 
 use super::literals::Literals;
+use super::unrecognised;
 use crate::line;
 use crate::rule::{Catalogue, LineMatcher, Rule};
 
@@ -42,6 +43,12 @@ impl Matcher {
             add(&rule.matcher, false);
             if let Some(cleared_by) = &rule.cleared_by {
                 add(&cleared_by.matcher, true);
+            }
+        }
+        if sources.iter().any(|source| unrecognised::mines(*source)) {
+            for mark in unrecognised::marks() {
+                texts.push(mark);
+                targets.push(unrecognised::MARK);
             }
         }
         Self { literals: Literals::new(texts.iter().map(String::as_str)), targets }

@@ -12,6 +12,7 @@ mod matcher;
 mod sink;
 mod splitter;
 mod tally;
+mod unrecognised;
 mod workers;
 
 use eks_logs_core::Located;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use eks_logs_core::FileClass;
 
 use super::block::{Occurrence, Scanned};
+use super::unrecognised;
 use crate::line::Stamp;
 use crate::line::stamp::DAY;
 use crate::rule::{Catalogue, Repeat, Rule};
@@ -88,6 +89,8 @@ pub(super) struct Tally {
     pub(super) spans: [Option<(At, At)>; 4],
     pub(super) quotes: Vec<Quote>,
     pub(super) last: Option<Quote>,
+    /// Offset of the first occurrence.
+    pub(super) first_offset: u64,
     /// Offset of the last occurrence.
     pub(super) last_offset: u64,
     last_line: u64,
@@ -108,6 +111,7 @@ impl Tally {
             spans: [None; 4],
             quotes: Vec::new(),
             last: None,
+            first_offset: u64::MAX,
             last_offset: 0,
             last_line: u64::MAX,
             bursts: windows.filter(|repeat| repeat.within.is_some()).map(burst).collect(),
@@ -173,6 +177,11 @@ pub(super) struct FileTally {
     /// Why the end of the file is missing.
     pub(super) cut: Option<String>,
     pub(super) notes: Vec<(&'static str, String)>,
+}
+
+/// The rule of a number: of the catalogue, or one of those for what the catalogue does not know.
+pub(super) fn rule_of(catalogue: &Catalogue, number: u32) -> &Rule {
+    unrecognised::rule_of(number).unwrap_or_else(|| &catalogue.rules()[number as usize])
 }
 
 /// Everything that is added up.
@@ -265,15 +274,14 @@ impl Tallies {
                 }
             }
             let line = file.lines + u64::from(occurrence.line);
-            let tally = file
-                .tallies
-                .entry((rule, number))
-                .or_insert_with(|| Tally::new(&catalogue.rules()[rule as usize], occurrence));
+            let tally =
+                file.tallies.entry((rule, number)).or_insert_with(|| Tally::new(rule_of(catalogue, rule), occurrence));
             // Pieces of an overlong line overlap: what was found in one is not counted again in the next.
             if tally.last_line == line {
                 continue;
             }
             tally.last_line = line;
+            tally.first_offset = tally.first_offset.min(offset);
             tally.last_offset = offset;
             tally.count += 1;
             tally.add_time(at);
