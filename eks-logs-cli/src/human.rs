@@ -45,8 +45,17 @@ pub(crate) fn triage(answer: &TriageAnswer) -> String {
         }
         say!(out);
         say!(out, "{BOLD}Findings{BOLD:#} ({})", counts(&answer.findings));
-        for finding in &answer.findings {
+        let (unrecognised, known): (Vec<_>, Vec<_>) =
+            answer.findings.iter().partition(|finding| finding.rule.area() == "unrecognised");
+        for finding in known {
             self::finding(&mut out, finding);
+        }
+        if !unrecognised.is_empty() {
+            say!(out);
+            say!(out, "{BOLD}Errors that no rule knows{BOLD:#}");
+            for finding in unrecognised {
+                self::finding(&mut out, finding);
+            }
         }
     }
     gaps(&mut out, &answer.gaps);

@@ -4,6 +4,7 @@
 //! added up in the order of the bytes, file by file, and made into findings at the end. The result depends on the bytes alone: not on
 //! the store, the order of its files, the number of threads or their schedule.
 
+mod account;
 mod block;
 mod echo;
 mod finish;
