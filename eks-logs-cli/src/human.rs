@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use anstyle::{AnsiColor, Style};
 use eks_logs_findings::{BundleInfo, Coverage, Finding, Gap, Hypothesis, Severity};
-use eks_logs_tools::{ErrorsAnswer, Presence, RuleAnswer, RulesAnswer, TriageAnswer, ValidateAnswer};
+use eks_logs_tools::{CheckAnswer, ErrorsAnswer, Presence, RuleAnswer, RulesAnswer, TriageAnswer, ValidateAnswer};
 
 use crate::terminal::{neutral, shortened};
 
@@ -238,6 +238,18 @@ pub(crate) fn rules(answer: &RulesAnswer) -> String {
         say!(out, "{style}{:<8}{style:#} {:<44} {}", rule.severity, rule.id, rule.title);
     }
     say!(out, "{} rules", answer.count);
+    out
+}
+
+pub(crate) fn checked(answer: &CheckAnswer) -> String {
+    let mut out = String::new();
+    for overlap in &answer.overlaps {
+        let how = if overlap.shadowed { "is shadowed by" } else { "overlaps with" };
+        say!(out, "{} {how} {}: every example of it matches there too", overlap.rule, overlap.by);
+    }
+    let rules =
+        if answer.count == 1 { "1 rule is sound".to_owned() } else { format!("{} rules are sound", answer.count) };
+    say!(out, "{rules} ({} in all with the built-in ones)", answer.in_all);
     out
 }
 

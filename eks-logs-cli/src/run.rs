@@ -6,8 +6,8 @@ use std::path::Path;
 use clap::CommandFactory as _;
 use eks_logs_findings::{Catalogue, Severity};
 use eks_logs_tools::{
-    Code, ErrorsRequest, Failure, Options, ResponseFormat, describe_rule, errors, list_rules, load_rules, open_local,
-    triage, validate,
+    Code, ErrorsRequest, Failure, Options, ResponseFormat, check_rules, describe_rule, errors, list_rules, load_rules,
+    open_local, triage, validate,
 };
 use futures_lite::future::block_on;
 use serde::Serialize;
@@ -99,20 +99,7 @@ fn rules(args: &Args, command: &Rules) -> Result<u8, Failure> {
             write(&lines.map(|line| line + "\n").collect::<String>())?;
         }
         Rules::Show { id, rules } => print(args, &describe_rule(&catalogue(rules.as_deref())?, id)?, human::rule)?,
-        Rules::Check { directory } => {
-            let builtin = Catalogue::builtin().rules().len();
-            let with = load_rules(directory)?;
-            let mut answer = list_rules(&with);
-            answer.rules.retain(|rule| directory.join(format!("{}.toml", rule.id)).exists());
-            answer.count = answer.rules.len();
-            print(args, &answer, |answer| {
-                format!(
-                    "{} rules are sound ({} in all with the {builtin} built-in ones)\n",
-                    answer.count,
-                    with.rules().len()
-                )
-            })?;
-        }
+        Rules::Check { directory } => print(args, &check_rules(directory)?, human::checked)?,
     }
     Ok(OK)
 }

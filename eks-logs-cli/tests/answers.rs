@@ -149,7 +149,13 @@ fn rules_of_a_site_are_added() {
     let rules = rules.to_str().unwrap();
     let check = eks_logs(&["rules", "check", rules]);
     assert_eq!(check.status, 0, "{}", check.stderr);
-    assert!(check.stdout.starts_with("1 rules are sound"), "{}", check.stdout);
+    assert!(check.stdout.starts_with("1 rule is sound"), "{}", check.stdout);
+    // A second rule that says the same is told.
+    let twin = include_str!("support/site_rule.toml").replace("over its quota", "full");
+    std::fs::write(directory.path().join("rules/site/disk-full.toml"), twin).unwrap();
+    let check = eks_logs(&["rules", "check", rules]);
+    assert!(check.stdout.contains("site/disk-full is shadowed by site/disk-quota"), "{}", check.stdout);
+    std::fs::remove_file(directory.path().join("rules/site/disk-full.toml")).unwrap();
     let log = "Nov 22 07:00:01 node-a kubelet[31]: quota exceeded for volume data-1\n";
     let bundle = Members::new().file("kubelet/kubelet.log", log).directory(&directory.path().join("bundle"));
     let run = eks_logs(&["triage", &bundle, "--rules", rules]);

@@ -82,3 +82,16 @@ fn titles_and_reasons_are_for_people() {
         }
     }
 }
+
+/// docs/rule.schema.json is made from the types; `UPDATE_SCHEMA=1` writes it.
+#[test]
+fn the_schema_is_what_the_types_say() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/rule.schema.json");
+    let made = Catalogue::rule_schema();
+    if std::env::var_os("UPDATE_SCHEMA").is_some() {
+        std::fs::write(&path, &made).unwrap();
+    }
+    let there = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(there == made, "docs/rule.schema.json is not what the types say: run with UPDATE_SCHEMA=1");
+    assert!(made.contains("\"counter_examples\"") && made.contains("\"additionalProperties\": false"));
+}

@@ -24,6 +24,9 @@ pub use errors::{
 };
 pub use failure::{Code, Details, Failure};
 pub use open::{Options, open_local};
-pub use rules::{RuleAnswer, RuleLine, RulesAnswer, describe_rule, list_rules, load_rules, rule_patterns};
+pub use rules::{
+    CheckAnswer, Overlap, RuleAnswer, RuleLine, RulesAnswer, check_rules, describe_rule, list_rules, load_rules,
+    rule_patterns,
+};
 pub use triage::{TriageAnswer, triage};
 pub use validate::{ManifestFile, Presence, SourceReport, ValidateAnswer, validate};

@@ -1,7 +1,7 @@
 use std::fs;
 use std::path::Path;
 
-use eks_logs_findings::rule::{Example, Remedy};
+use eks_logs_findings::rule::{Example, Remedy, overlapping};
 use eks_logs_findings::{Catalogue, Rule, Severity};
 use serde::Serialize;
 
@@ -116,6 +116,55 @@ pub fn describe_rule(catalogue: &Catalogue, id: &str) -> Result<RuleAnswer, Fail
         remedy: rule.remedy.clone(),
         examples: lines(&rule.examples),
         counter_examples: lines(&rule.counter_examples),
+    })
+}
+
+/// Two rules that speak about the same lines.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Overlap {
+    /// The rule whose examples all match elsewhere.
+    pub rule: String,
+    /// Where they match.
+    pub by: String,
+    /// The other rule is as severe or worse: this one adds nothing.
+    pub shadowed: bool,
+}
+
+/// A directory of rules that loads.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CheckAnswer {
+    /// Always true.
+    pub success: bool,
+    /// Rules of the directory.
+    pub count: usize,
+    /// With the built-in ones.
+    pub in_all: usize,
+    /// Rules of the directory that speak about lines of other rules.
+    pub overlaps: Vec<Overlap>,
+}
+
+/// Loads a directory of rules, runs every example, and says which rules speak about the same lines.
+///
+/// # Errors
+/// As [`load_rules`].
+pub fn check_rules(directory: &Path) -> Result<CheckAnswer, Failure> {
+    let catalogue = load_rules(directory)?;
+    let of_directory = |rule: &&Rule| directory.join(format!("{}.toml", rule.id)).exists();
+    let checked: Vec<&Rule> = catalogue.rules().iter().filter(of_directory).collect();
+    let overlaps = checked.iter().flat_map(|rule| {
+        overlapping(rule, &catalogue).into_iter().map(|by| Overlap {
+            rule: rule.id.to_string(),
+            by: by.id.to_string(),
+            shadowed: by.severity <= rule.severity,
+        })
+    });
+    Ok(CheckAnswer {
+        success: true,
+        count: checked.len(),
+        in_all: catalogue.rules().len(),
+        overlaps: overlaps.collect(),
     })
 }
 

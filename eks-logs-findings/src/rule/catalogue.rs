@@ -69,6 +69,11 @@ impl Catalogue {
         if errors.is_empty() { Ok(Catalogue { rules: Arc::new(rules.into_values().collect()) }) } else { Err(errors) }
     }
 
+    /// The JSON Schema of a rule file, for editors: docs/rule.schema.json.
+    pub fn rule_schema() -> String {
+        file::json_schema()
+    }
+
     /// A catalogue without rules.
     pub fn empty() -> Catalogue {
         Catalogue { rules: Arc::new(Vec::new()) }

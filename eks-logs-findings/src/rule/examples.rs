@@ -4,7 +4,7 @@ use std::fmt;
 
 use eks_logs_core::{Layout, StorePath};
 
-use super::{Example, Rule};
+use super::{Catalogue, Example, Rule};
 use crate::scan::matches_line;
 
 /// An example that does not hold.
@@ -54,6 +54,13 @@ pub fn check_examples(rule: &Rule) -> Vec<ExampleFailure> {
         }
     }
     failures
+}
+
+/// Other rules that match every example of this one. With the same severity or a worse one they say all that it says: it is shadowed;
+/// otherwise they overlap.
+pub fn overlapping<'a>(rule: &Rule, catalogue: &'a Catalogue) -> Vec<&'a Rule> {
+    let others = catalogue.rules().iter().filter(|other| other.id != rule.id && !rule.examples.is_empty());
+    others.filter(|other| rule.examples.iter().all(|example| verdict(other, example) == Some(true))).collect()
 }
 
 /// Whether the rule matches the line where it stands; `None` if lines of that file can never have one of its sources.

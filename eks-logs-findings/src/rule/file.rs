@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use eks_logs_core::Layout;
+use schemars::{JsonSchema, schema_for};
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -12,79 +13,119 @@ use crate::Severity;
 /// The shortest literal, in bytes: shorter ones stand in every line and make a scan slow.
 const SHORTEST_LITERAL: usize = 4;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RuleFile {
+    /// One line for people, without a full stop.
+    #[schemars(with = "String")]
     title: Spanned<String>,
+    /// How bad one occurrence is: a claim about the node.
     severity: Severity,
+    /// Why.
     severity_reason: String,
+    /// Whose lines are authoritative.
+    #[schemars(with = "Vec<String>", length(min = 1))]
     sources: Spanned<Vec<Spanned<String>>>,
+    /// The upstream code that prints the phrase.
     origin: String,
+    /// The version that introduced the rule.
     since: String,
+    /// Ids of the signal catalogue that it covers.
     #[serde(default)]
     signals: Vec<String>,
+    /// Ids of rules whose fault this one can bring about.
     #[serde(default)]
     causes: Vec<String>,
+    /// Links.
     #[serde(default)]
     docs: Vec<String>,
+    /// Named captures that tell one subject from another.
     #[serde(default)]
+    #[schemars(with = "Vec<String>")]
     subject: Vec<Spanned<String>>,
+    /// What a line looks like.
     #[serde(rename = "match")]
     matcher: MatcherFile,
+    /// Contexts in which a match is benign.
     #[serde(default)]
     unless: Vec<UnlessFile>,
+    /// Below this it is no finding.
     repeat: Option<RepeatFile>,
+    /// When it is worse; the highest severity whose conditions all hold wins.
     #[serde(default)]
     escalate: Vec<EscalateFile>,
+    /// A later line that says that the fault ended.
     cleared_by: Option<ClearedByFile>,
+    /// What to do.
     remedy: RemedyFile,
+    /// Lines that match: at least two.
     #[serde(default)]
     examples: Vec<ExampleFile>,
+    /// Lines that do not: at least one.
     #[serde(default)]
     counter_examples: Vec<ExampleFile>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct MatcherFile {
+    /// The line holds at least one of these, byte for byte.
+    #[schemars(with = "Vec<String>", length(min = 1))]
     literals: Spanned<Vec<Spanned<String>>>,
+    /// And its message matches this (Rust regex syntax, bytes).
+    #[schemars(with = "Option<String>")]
     regex: Option<Spanned<String>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct UnlessFile {
+    /// Searched in the message.
+    #[schemars(with = "String")]
     regex: Spanned<String>,
+    /// Why the line is benign then.
     reason: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RepeatFile {
     count: u64,
+    /// A window, such as "5m".
+    #[schemars(with = "Option<String>")]
     within: Option<Spanned<String>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct EscalateFile {
     count: Option<u64>,
+    /// A window, such as "5m".
+    #[schemars(with = "Option<String>")]
     within: Option<Spanned<String>>,
+    /// First to last occurrence at least this long.
+    #[schemars(with = "Option<String>")]
     lasts: Option<Spanned<String>>,
+    /// The severity then.
+    #[schemars(with = "Severity")]
     severity: Spanned<Severity>,
     #[serde(default)]
     reason: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ClearedByFile {
+    /// The line holds at least one of these, byte for byte.
+    #[schemars(with = "Vec<String>", length(min = 1))]
     literals: Spanned<Vec<Spanned<String>>>,
+    /// And its message matches this (Rust regex syntax, bytes).
+    #[schemars(with = "Option<String>")]
     regex: Option<Spanned<String>>,
     severity: Severity,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RemedyFile {
     #[serde(default)]
@@ -93,7 +134,7 @@ struct RemedyFile {
     commands: Vec<String>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ExampleFile {
     file: String,
@@ -118,6 +159,11 @@ pub(super) enum Trust {
 struct Reader<'a> {
     text: &'a str,
     trust: Trust,
+}
+
+/// The JSON Schema of a rule file.
+pub(super) fn json_schema() -> String {
+    serde_json::to_string_pretty(&schema_for!(RuleFile)).unwrap_or_default() + "\n"
 }
 
 /// Reads one file.

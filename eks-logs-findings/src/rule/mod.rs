@@ -12,7 +12,7 @@ use eks_logs_core::Source;
 use serde::Serialize;
 
 pub use catalogue::{Catalogue, RuleError};
-pub use examples::{ExampleFailure, check_examples};
+pub use examples::{ExampleFailure, check_examples, overlapping};
 pub use pattern::Pattern;
 
 use crate::Severity;
