@@ -7,7 +7,7 @@ use jiff::{Timestamp, civil, tz};
 use serde::Serialize;
 
 use crate::line::Stamp;
-use crate::line::stamp::{DAY, timestamp};
+use crate::line::stamp::{DAY, SECOND, timestamp};
 
 /// How a time was arrived at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -15,9 +15,11 @@ use crate::line::stamp::{DAY, timestamp};
 pub enum Certainty {
     /// Printed with year and zone.
     Exact,
+    /// Printed with a year; the zone follows from lines of the bundle that print both a local time and one with its zone.
+    ZoneDerived,
     /// Printed with a year; the zone is assumed to be UTC, as on EKS AMIs.
     ZoneAssumed,
-    /// Printed without year and zone: the year follows from the collection's time, the zone is assumed.
+    /// Printed without year and zone: the year follows from the collection's time, the zone as above.
     YearInferred,
     /// Printed as time since boot: the boot time follows from elsewhere in the bundle.
     BootEstimated,
@@ -32,6 +34,22 @@ pub struct Clock {
     pub collected: Option<i64>,
     /// When the node booted.
     pub boot: Option<i64>,
+    /// How far the node's local time is ahead of UTC, where the bundle tells.
+    pub zone: Option<i64>,
+}
+
+/// How far a node's local time is ahead of UTC, from one moment printed without year and zone and printed with both; `None` if the two do
+/// not differ by whole quarters of an hour.
+pub fn zone((local, instant): (i64, i64)) -> Option<i64> {
+    const QUARTER: i64 = 900 * SECOND;
+    let year = tz::Offset::UTC.to_datetime(timestamp(instant)?).year();
+    // Around New Year the local year may be another.
+    let ahead = [year - 1, year, year + 1]
+        .into_iter()
+        .filter_map(|year| Some(in_year(local, year)? - instant))
+        .min_by_key(|ahead| ahead.abs())?;
+    let zone = (ahead + QUARTER / 2).div_euclid(QUARTER) * QUARTER;
+    ((ahead - zone).abs() <= 5 * SECOND && zone.abs() <= 14 * 3600 * SECOND).then_some(zone)
 }
 
 impl Clock {
@@ -41,12 +59,15 @@ impl Clock {
         let micros = match stamp {
             Stamp::None => None,
             Stamp::Instant(at) => Some((at, Certainty::Exact)),
-            Stamp::Local(at) => Some((at, Certainty::ZoneAssumed)),
+            Stamp::Local(at) => Some(match self.zone {
+                Some(zone) => (at - zone, Certainty::ZoneDerived),
+                None => (at, Certainty::ZoneAssumed),
+            }),
             Stamp::Uptime(at) => self.boot.map(|boot| (boot + at, Certainty::BootEstimated)),
             Stamp::Yearless(at) => self
                 .last_year(if let Stamp::Yearless(last) = last { last } else { at })
                 .and_then(|year| in_year(at, year - years_back))
-                .map(|at| (at, Certainty::YearInferred)),
+                .map(|at| (at - self.zone.unwrap_or(0), Certainty::YearInferred)),
         };
         match micros.and_then(|(micros, certainty)| Some((timestamp(micros)?, certainty))) {
             Some((at, certainty)) => (Some(at), certainty),
@@ -78,7 +99,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::line::stamp::{SECOND, iso, syslog};
+    use crate::line::stamp::{iso, syslog};
 
     fn at(text: &str) -> i64 {
         text.parse::<Timestamp>().unwrap().as_microsecond()
@@ -89,7 +110,7 @@ mod tests {
     }
 
     fn resolved(collected: &str, text: &str, years_back: i16, last: &str) -> String {
-        let clock = Clock { collected: Some(at(collected)), boot: None };
+        let clock = Clock { collected: Some(at(collected)), ..Clock::default() };
         let (time, certainty) = clock.resolve(yearless(text), years_back, yearless(last));
         assert_eq!(certainty, Certainty::YearInferred);
         time.unwrap().to_string()
@@ -103,6 +124,22 @@ mod tests {
         // The node's zone is ahead of UTC: its last line may be dated after the collection.
         assert_eq!(resolved("2026-12-31T20:00:00Z", "Jan  1 01:00:00", 0, "Jan  1 01:00:00"), "2027-01-01T01:00:00Z");
         assert_eq!(resolved("2027-03-01T00:00:00Z", "Feb 29 12:00:00", 0, "Feb 29 12:00:00"), "2024-02-29T12:00:00Z");
+    }
+
+    #[test]
+    fn the_zone_follows_from_a_moment_that_is_printed_twice() {
+        let zone_of = |local: &str, instant: &str| {
+            let Stamp::Yearless(local) = yearless(local) else { panic!("{local}") };
+            zone((local, at(instant))).map(|zone| zone / SECOND)
+        };
+        assert_eq!(zone_of("Nov 22 09:00:01", "2026-11-22T07:00:01.5Z"), Some(7200));
+        assert_eq!(zone_of("Nov 22 07:00:01", "2026-11-22T07:00:00.9Z"), Some(0));
+        assert_eq!(zone_of("Jan  1 05:30:00", "2026-12-31T23:59:59.9Z"), Some(19_800));
+        assert_eq!(zone_of("Dec 31 16:00:00", "2027-01-01T00:00:00Z"), Some(-28_800));
+        assert_eq!(zone_of("Nov 22 07:07:01", "2026-11-22T07:00:01Z"), None, "seven minutes are no zone");
+        let clock = Clock { collected: Some(at("2026-11-22T08:00:00Z")), boot: None, zone: Some(7200 * SECOND) };
+        let told = clock.resolve(yearless("Nov 22 09:00:01"), 0, Stamp::None).0.unwrap();
+        assert_eq!(told.to_string(), "2026-11-22T07:00:01Z");
     }
 
     #[test]
@@ -120,7 +157,7 @@ mod tests {
             let then = (collected - back) * SECOND;
             let printed = tz::Offset::UTC.to_datetime(timestamp(then).unwrap());
             let stamp = Stamp::Yearless(in_year(then, crate::line::stamp::NO_YEAR).unwrap());
-            let clock = Clock { collected: Some(collected * SECOND), boot: None };
+            let clock = Clock { collected: Some(collected * SECOND), ..Clock::default() };
             let (found, _) = clock.resolve(stamp, 0, stamp);
             prop_assert_eq!(found.unwrap().as_microsecond(), then, "{}", printed);
         }

@@ -206,7 +206,12 @@ fn a_burst_or_a_long_time_makes_it_worse() {
     };
     assert_eq!(at(&["01:00:00", "01:00:06", "01:00:12"]), (Severity::Low, "reason".to_owned()));
     assert_eq!(at(&["01:00:00", "01:00:02", "01:00:05"]), (Severity::High, "a burst".to_owned()));
-    assert_eq!(at(&["01:00:00", "02:00:00"]), (Severity::Critical, "for an hour".to_owned()));
+    assert_eq!(at(&["01:00:00", "01:40:00", "02:20:00"]), (Severity::Critical, "for an hour".to_owned()));
+    assert_eq!(
+        at(&["01:00:00", "03:00:00", "05:00:00"]),
+        (Severity::Low, "reason".to_owned()),
+        "three times, far apart"
+    );
 }
 
 #[test]
@@ -393,4 +398,24 @@ fn unrecognised_errors_are_a_handful_and_the_rest_is_said() {
     let gap = found.gaps.iter().find(|gap| gap.kind == "unrecognised-errors").unwrap();
     assert!(gap.detail.starts_with("30 more kinds"), "{}", gap.detail);
     assert!(found.coverage.scan_complete, "they were read");
+}
+
+#[test]
+fn a_node_in_another_zone_is_told_in_utc() {
+    let found = scanned(
+        "
+//- containerd/containerd-log.txt
+Nov 20 09:00:00 h containerd[30]: time=\"2026-11-20T07:00:00.500000000Z\" level=info msg=\"Start streaming server\"
+//- kubelet/kubelet.log
+Nov 20 09:10:00 h kubelet[31]: E1120 09:10:00.000001      31 kubelet.go:2460] \"Skipping pod synchronization\" err=\"PLEG is not healthy: pleg was last seen active 3m1.2s ago; threshold is 3m0s\"
+//- kernel/dmesg.human.current
+[Fri Nov 20 09:11:00 2026] nf_conntrack: nf_conntrack: table full, dropping packet
+",
+    );
+    assert_eq!(find(&found, "kubelet/pleg-unhealthy").first_seen.unwrap().to_string(), "2026-11-20T07:10:00.000001Z");
+    let kernel = find(&found, FULL);
+    assert_eq!(
+        (kernel.first_seen.unwrap().to_string().as_str(), kernel.time_certainty),
+        ("2026-11-20T07:11:00Z", Certainty::ZoneDerived)
+    );
 }

@@ -17,6 +17,8 @@ pub use stamp::Stamp;
 pub struct Line {
     /// When it was written, as printed; the finest of the times it prints.
     pub stamp: Stamp,
+    /// The time of the outer prefix alone: with a component's own time behind it, the two tell the node's zone.
+    pub outer: Stamp,
     /// The program's name, in journals and syslog.
     pub program: Option<Range<usize>>,
     /// Where the message starts: behind outer prefix and klog header.
@@ -38,7 +40,7 @@ pub fn parse(line: &[u8]) -> Line {
 }
 
 fn plain(stamp: Stamp, message: usize) -> Line {
-    Line { stamp, program: None, message, event: message, kernel: false }
+    Line { stamp, outer: stamp, program: None, message, event: message, kernel: false }
 }
 
 fn outer(line: &[u8]) -> Line {
@@ -108,7 +110,9 @@ fn behind_iso(line: &[u8], stamp: Stamp, length: usize) -> Line {
     if rest.starts_with(b" - ")
         && let Some(end) = memmem::find(window(line, length), b"]: ")
     {
-        return plain(stamp, length + end + 3);
+        // cloud-init prints UTC.
+        let utc = if let Stamp::Local(at) = stamp { Stamp::Instant(at) } else { stamp };
+        return plain(utc, length + end + 3);
     }
     // ipamd before zap: ` [INFO] message`
     if rest.starts_with(b" [") {

@@ -103,7 +103,7 @@ struct EscalateFile {
     /// A window, such as "5m".
     #[schemars(with = "Option<String>")]
     within: Option<Spanned<String>>,
-    /// First to last occurrence at least this long.
+    /// It goes on for so long, with no pause longer than that.
     #[schemars(with = "Option<String>")]
     lasts: Option<Spanned<String>>,
     /// The severity then.

@@ -72,7 +72,7 @@ pub struct Repeat {
 pub struct Escalate {
     /// How often.
     pub repeat: Option<Repeat>,
-    /// The first and the last occurrence are at least so far apart.
+    /// It goes on for so long, with no pause longer than that between two occurrences.
     pub lasts: Option<Duration>,
     /// The severity then.
     pub severity: Severity,

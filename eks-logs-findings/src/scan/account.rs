@@ -1,6 +1,6 @@
 //! What a scan says about itself and its bundle: the node, the clocks, what was read, what is not known.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use eks_logs_core::{Fact, InstanceId, Layout, Located, bundle::NodeKind};
 
@@ -24,7 +24,14 @@ pub(super) fn clock(bundle: &Located, tallies: &Tallies) -> Clock {
         let line = file.head.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"btime "))?;
         std::str::from_utf8(line).ok()?.trim().parse::<i64>().ok().map(|seconds| seconds * SECOND)
     });
-    Clock { collected, boot: btime.or_else(|| boot_from_twins(tallies)) }
+    let zones = tallies.files.iter().filter_map(|file| crate::clock::zone(file.zone?));
+    let mut told: BTreeMap<i64, usize> = BTreeMap::new();
+    for zone in zones {
+        *told.entry(zone).or_default() += 1;
+    }
+    let zone =
+        told.into_iter().max_by_key(|(zone, files)| (*files, std::cmp::Reverse(zone.abs()))).map(|(zone, _)| zone);
+    Clock { collected, zone, boot: btime.or_else(|| boot_from_twins(tallies)) }
 }
 
 /// The first message of the kernel's ring, printed once with the time since boot and once with the time of day.

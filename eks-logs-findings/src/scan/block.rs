@@ -70,6 +70,8 @@ pub(super) struct Scanned {
     /// Time and event of the first line that has a time, and the time of the last.
     pub(super) first: Option<(Stamp, u64)>,
     pub(super) last: Stamp,
+    /// A line that prints a local time without a year and, behind it, the same time with its zone.
+    pub(super) zone: Option<(i64, i64)>,
 }
 
 /// Buffers that a worker keeps between blocks.
@@ -154,13 +156,17 @@ pub(super) fn scan(catalogue: &Catalogue, block: Block, scratch: &mut Scratch) -
         (stamp != Stamp::None).then(|| (stamp, xxh3_64(strip_cr(&text[event..]))))
     });
     let last = continued(&data, data.len());
+    let zone = data.split(|byte| *byte == b'\n').take(CONTINUES).find_map(|text| match line::parse(text) {
+        Line { outer: Stamp::Yearless(local), stamp: Stamp::Instant(at), .. } => Some((local, at)),
+        _ => None,
+    });
     let documents = class.document_start.map_or_else(Vec::new, |text| {
         let starts =
             memmem::find_iter(&data, text).map(|at| memrchr(b'\n', &data[..at]).map_or(0, |newline| newline + 1));
         starts.map(|at| at as u32).collect()
     });
     let Found { occurrences, subjects, .. } = found;
-    Scanned { file, start, data, newlines, occurrences, subjects, documents, first, last }
+    Scanned { file, start, data, newlines, occurrences, subjects, documents, first, last, zone }
 }
 
 /// What the lines of one block were found to hold.

@@ -272,9 +272,7 @@ fn severity(rule: &Rule, parts: &[(&FileTally, &Tally)], count: u64, cleared: bo
             Some(_) => parts.iter().any(|(_, tally)| tally.reached(&repeat)),
             None => count >= repeat.count,
         });
-        let long = step
-            .lasts
-            .is_none_or(|lasts| parts.iter().any(|(_, tally)| i128::from(tally.lasted()) >= lasts.as_micros() as i128));
+        let long = step.lasts.is_none_or(|lasts| parts.iter().any(|(_, tally)| tally.lasted(lasts)));
         often && long
     };
     if let Some(cleared_by) = rule.cleared_by.as_ref().filter(|_| cleared)

@@ -1,6 +1,7 @@
 //! Adding occurrences up, file by file: exact counts, first and last time, the lines to quote. Memory is bounded by subjects and quotes.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::time::Duration;
 
 use eks_logs_core::FileClass;
 
@@ -79,6 +80,28 @@ impl Burst {
     }
 }
 
+/// Whether occurrences went on for so long, with no pause longer than that in between.
+#[derive(Clone, Debug)]
+struct Episode {
+    lasts: Duration,
+    kind: u8,
+    start: i64,
+    last: i64,
+    reached: bool,
+}
+
+impl Episode {
+    fn add(&mut self, at: At) {
+        let (Some((kind, at)), false) = (at.ordinal(), self.reached) else { return };
+        let lasts = self.lasts.as_micros() as i128;
+        if kind != self.kind || self.start == i64::MIN || i128::from(at) - i128::from(self.last) > lasts {
+            (self.kind, self.start) = (kind, at);
+        }
+        self.last = at;
+        self.reached = i128::from(at) - i128::from(self.start) >= lasts;
+    }
+}
+
 /// One rule about one subject in one file.
 #[derive(Clone, Debug)]
 pub(super) struct Tally {
@@ -95,6 +118,7 @@ pub(super) struct Tally {
     pub(super) last_offset: u64,
     last_line: u64,
     bursts: Vec<Burst>,
+    episodes: Vec<Episode>,
     /// How often each event occurred, where events may stand elsewhere too; `None` once there are too many to tell.
     pub(super) events: Option<HashMap<u64, u32>>,
     pub(super) printed: Vec<String>,
@@ -103,6 +127,7 @@ pub(super) struct Tally {
 impl Tally {
     fn new(rule: &Rule, occurrence: &Occurrence) -> Self {
         let windows = rule.repeat.into_iter().chain(rule.escalate.iter().filter_map(|step| step.repeat));
+        let episode = |lasts| Episode { lasts, kind: 0, start: i64::MIN, last: i64::MIN, reached: false };
         let burst = |repeat: Repeat| Burst { repeat, recent: VecDeque::new(), kind: 0, reached: false };
         Self {
             count: 0,
@@ -114,6 +139,7 @@ impl Tally {
             first_offset: u64::MAX,
             last_offset: 0,
             last_line: u64::MAX,
+            episodes: rule.escalate.iter().filter_map(|step| step.lasts).map(episode).collect(),
             bursts: windows.filter(|repeat| repeat.within.is_some()).map(burst).collect(),
             events: occurrence.echo.map(|_| HashMap::new()),
             printed: Vec::new(),
@@ -126,9 +152,8 @@ impl Tally {
     }
 
     fn add_time(&mut self, at: At) {
-        for burst in &mut self.bursts {
-            burst.add(at);
-        }
+        self.bursts.iter_mut().for_each(|burst| burst.add(at));
+        self.episodes.iter_mut().for_each(|episode| episode.add(at));
         let Some((kind, ordinal)) = at.ordinal() else { return };
         let span = self.spans[usize::from(kind)].get_or_insert((at, at));
         if span.0.ordinal().is_some_and(|(_, first)| ordinal < first) {
@@ -139,10 +164,9 @@ impl Tally {
         }
     }
 
-    /// The longest time between two occurrences that print the same kind of time, in microseconds.
-    pub(super) fn lasted(&self) -> i64 {
-        let length = |(first, last): &(At, At)| Some(last.ordinal()?.1 - first.ordinal()?.1);
-        self.spans.iter().flatten().filter_map(length).max().unwrap_or(0)
+    /// Whether an episode was ever this long.
+    pub(super) fn lasted(&self, lasts: Duration) -> bool {
+        self.episodes.iter().any(|episode| episode.lasts == lasts && episode.reached)
     }
 }
 
@@ -164,6 +188,8 @@ pub(super) struct FileTally {
     pub(super) last_yearless: Stamp,
     /// Time and event of the first line with a time.
     pub(super) first: Option<(Stamp, u64)>,
+    /// A local time without a year, and the same time with its zone.
+    pub(super) zone: Option<(i64, i64)>,
     pub(super) tallies: BTreeMap<(u32, u32), Tally>,
     subjects: HashMap<u32, usize>,
     pub(super) too_many_subjects: bool,
@@ -211,6 +237,7 @@ impl Tallies {
             last: Stamp::None,
             last_yearless: Stamp::None,
             first: None,
+            zone: None,
             tallies: BTreeMap::new(),
             subjects: HashMap::new(),
             too_many_subjects: false,
@@ -244,6 +271,7 @@ impl Tallies {
         if let Some((stamp, _)) = scanned.first {
             file.pass(stamp);
         }
+        file.zone = file.zone.or(scanned.zone);
         if file.first.is_none() {
             file.first = scanned.first;
         }
