@@ -80,7 +80,10 @@ impl Burst {
     }
 }
 
-/// Whether occurrences went on for so long, with no pause longer than that in between.
+/// A pause that ends no episode, however short the episode that is asked for.
+const PAUSE: Duration = Duration::from_secs(60);
+
+/// Whether occurrences went on for so long, with no pause longer than that (or than a minute) in between.
 #[derive(Clone, Debug)]
 struct Episode {
     lasts: Duration,
@@ -94,7 +97,10 @@ impl Episode {
     fn add(&mut self, at: At) {
         let (Some((kind, at)), false) = (at.ordinal(), self.reached) else { return };
         let lasts = self.lasts.as_micros() as i128;
-        if kind != self.kind || self.start == i64::MIN || i128::from(at) - i128::from(self.last) > lasts {
+        if kind != self.kind
+            || self.start == i64::MIN
+            || i128::from(at) - i128::from(self.last) > lasts.max(PAUSE.as_micros() as i128)
+        {
             (self.kind, self.start) = (kind, at);
         }
         self.last = at;
