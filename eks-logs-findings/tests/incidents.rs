@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use eks_logs_core::{LocalStore, Located};
@@ -12,7 +13,8 @@ use serde_json::Value;
 fn incidents() -> Option<Vec<(String, PathBuf, Value)>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/incidents");
     let Ok(cases) = fs::read_dir(&root) else {
-        println!("skipped: incidents: {} is absent", root.display());
+        // Not by `println!`: the harness keeps what a passing test prints to itself.
+        let _ = writeln!(std::io::stderr(), "skipped: labelled incidents: {} is absent", root.display());
         return None;
     };
     let mut found = Vec::new();
