@@ -296,6 +296,10 @@ fn rule_files_that_do_not_load() {
         &["site/disk-quota.toml:10: bad regex", "unclosed group"],
     );
     check(&sound.replace("quota exceeded for", r"quota(?=x)"), &["site/disk-quota.toml:10: bad regex", "look-around"]);
+    check(
+        &sound.replace("'quota exceeded for'", "'quota exceeded for|'"),
+        &["site/disk-quota.toml:10:", "and so every line"],
+    );
     check(&sound.replace("\"kubelet\"", "\"cubelet\""), &["site/disk-quota.toml:4: unknown source \"cubelet\""]);
     check(&sound.replace("[\"quota exceeded for\"]", "[]"), &["site/disk-quota.toml:9:", "needs a literal"]);
     check(&sound.replace("severity = \"low\"", "severity = \"bad\""), &["site/disk-quota.toml:2:", "unknown variant"]);

@@ -168,6 +168,23 @@ pub fn check_rules(directory: &Path) -> Result<CheckAnswer, Failure> {
     })
 }
 
+/// Without escapes of characters that mean nothing special, which older regex engines refuse (`\'`, `\"`, `\/`).
+fn plainly_escaped(pattern: &str) -> String {
+    let mut out = String::with_capacity(pattern.len());
+    let mut rest = pattern.chars();
+    while let Some(c) = rest.next() {
+        match (c, rest.clone().next()) {
+            ('\\', Some('\'' | '"' | '/' | ':' | ',' | ';' | '=' | '@' | '%' | '!' | ' ')) => {}
+            ('\\', Some(escaped)) => {
+                rest.next();
+                out.extend(['\\', escaped]);
+            }
+            _ => out.push(c),
+        }
+    }
+    out
+}
+
 /// What a rule looks for, as patterns for a line-oriented search tool: its regex without the names of its captures (tools join
 /// patterns, and a name may stand once), or its literals escaped.
 pub fn rule_patterns(rule: &Rule) -> Vec<String> {
@@ -180,7 +197,7 @@ pub fn rule_patterns(rule: &Rule) -> Vec<String> {
                 unnamed.push_str("(?:");
                 unnamed.push_str(part.split_once('>').map_or(part, |(_, rest)| rest));
             }
-            vec![unnamed]
+            vec![plainly_escaped(&unnamed)]
         }
         None => rule.matcher.literals.iter().map(|literal| regex::escape(literal)).collect(),
     }
@@ -217,4 +234,17 @@ pub fn load_rules(directory: &Path) -> Result<Catalogue, Failure> {
         ));
     }
     Ok(Catalogue::builtin().extended(files.iter().map(|(id, text)| (id.as_str(), text.as_str())))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plainly_escaped;
+
+    #[test]
+    fn needless_escapes_go_and_needed_ones_stay() {
+        assert_eq!(
+            plainly_escaped(r#"type \'(\w+)\' at \/etc\/x \"a\.b\" \\\'"#),
+            r#"type '(\w+)' at /etc/x "a\.b" \\'"#
+        );
+    }
 }

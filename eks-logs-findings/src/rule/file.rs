@@ -283,7 +283,14 @@ impl Reader<'_> {
         if self.trust == Trust::Embedded {
             return Ok(Pattern::embedded(regex.get_ref()));
         }
-        Pattern::new(regex.get_ref()).map_err(|why| self.refuse(regex.span(), format!("bad regex: {why}")))
+        let pattern =
+            Pattern::new(regex.get_ref()).map_err(|why| self.refuse(regex.span(), format!("bad regex: {why}")))?;
+        if pattern.is_match(b"") {
+            let reason =
+                "the regex matches nothing at all, and so every line: look for `||`, `(|` or a `*` around all of it";
+            return Err(self.refuse(regex.span(), reason.to_owned()));
+        }
+        Ok(pattern)
     }
 
     fn duration(&self, text: Option<&Spanned<String>>) -> Result<Option<Duration>, Refused> {
