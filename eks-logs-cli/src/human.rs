@@ -189,7 +189,11 @@ pub(crate) fn errors(answer: &ErrorsAnswer) -> String {
         }
     }
     let shown = answer.page_offset + answer.findings.len();
-    say!(out, "{} to {shown} of {} findings", answer.page_offset + usize::from(shown > 0), answer.total_findings);
+    if answer.total_findings == 0 {
+        say!(out, "No finding of the severities asked for. That is no proof of health.");
+    } else {
+        say!(out, "{} to {shown} of {} findings", answer.page_offset + usize::from(shown > 0), answer.total_findings);
+    }
     if let Some(token) = &answer.next_page_token {
         say!(out, "more: --page-token {token}");
     }

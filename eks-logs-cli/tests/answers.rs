@@ -130,6 +130,7 @@ fn severity_filters_and_fail_on_decides_the_status() {
     let run = eks_logs(&["triage", &quiet, "--fail-on", "info"]);
     assert_eq!(run.status, 0);
     assert!(run.stdout.contains("No rule matched. That is no proof of health"));
+    assert!(eks_logs(&["errors", &quiet]).stdout.starts_with("No finding"));
     let answer: serde_json::Value =
         serde_json::from_str(&eks_logs(&["triage", &bundle, "--severity", "low", "--format", "json"]).stdout).unwrap();
     assert!(answer["findings"].as_array().unwrap().is_empty());
