@@ -32,11 +32,12 @@ macro_rules! say {
     ($out:expr, $($part:tt)*) => { let _ = writeln!($out, $($part)*); };
 }
 
-pub(crate) fn triage(answer: &TriageAnswer) -> String {
+/// `hidden` findings are of severities that were not asked for.
+pub(crate) fn triage(answer: &TriageAnswer, hidden: usize) -> String {
     let mut out = String::new();
     header(&mut out, &answer.bundle, &answer.coverage);
     say!(out);
-    if answer.findings.is_empty() {
+    if answer.findings.is_empty() && hidden == 0 {
         say!(out, "No rule matched. That is no proof of health: see what is not known below.");
     } else {
         say!(out, "{BOLD}Likely causes{BOLD:#}");
@@ -57,6 +58,10 @@ pub(crate) fn triage(answer: &TriageAnswer) -> String {
                 self::finding(&mut out, finding);
             }
         }
+    }
+    if hidden > 0 {
+        say!(out);
+        say!(out, "Not shown: {hidden} of other severities (--severity all)");
     }
     gaps(&mut out, &answer.gaps);
     out

@@ -37,8 +37,10 @@ pub(crate) fn run(args: &Args) -> Result<u8, Failure> {
             let mut answer = block_on(async { triage(&open_local(&scanning.bundle).await?, options).await })?;
             drop(progress);
             let status = status(scanning, answer.findings.iter().map(|finding| finding.severity));
+            let found = answer.findings.len();
             answer.findings.retain(|finding| scanning.severity.accepts(finding.severity));
-            print(args, &answer, human::triage)?;
+            let hidden = found - answer.findings.len();
+            print(args, &answer, |answer| human::triage(answer, hidden))?;
             Ok(status)
         }
         Command::Errors(command) => {

@@ -131,6 +131,11 @@ fn severity_filters_and_fail_on_decides_the_status() {
     assert_eq!(run.status, 0);
     assert!(run.stdout.contains("No rule matched. That is no proof of health"));
     assert!(eks_logs(&["errors", &quiet]).stdout.starts_with("No finding"));
+    let filtered = eks_logs(&["triage", &bundle, "--severity", "low"]).stdout;
+    assert!(
+        filtered.contains("Not shown: 1 of other severities") && !filtered.contains("No rule matched"),
+        "{filtered}"
+    );
     let answer: serde_json::Value =
         serde_json::from_str(&eks_logs(&["triage", &bundle, "--severity", "low", "--format", "json"]).stdout).unwrap();
     assert!(answer["findings"].as_array().unwrap().is_empty());

@@ -100,7 +100,7 @@ pub struct Coverage {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Gap {
-    /// The kind of gap: `cut`, `skipped`, `missing`, `overlong-line`, `encoding`, `time`, `subjects`, `appended`, `nested-archive`, `unrecognised-errors`,
+    /// The kind of gap: `cut`, `skipped`, `missing`, `overlong-line`, `encoding`, `time`, `subjects`, `events`, `appended`, `nested-archive`, `unrecognised-errors`,
     /// `unrecognised`, `not-analysed`.
     pub kind: &'static str,
     /// The file, if it is about one.

@@ -419,3 +419,29 @@ Nov 20 09:10:00 h kubelet[31]: E1120 09:10:00.000001      31 kubelet.go:2460] \"
         ("2026-11-20T07:11:00Z", Certainty::ZoneDerived)
     );
 }
+
+#[test]
+fn a_rotated_log_continues_and_repeats_nothing() {
+    let line = "ip-10-0-0-1 kernel: nf_conntrack: nf_conntrack: table full, dropping packet";
+    let found = scanned(&format!(
+        "//- var_log/messages-20261119\nNov 18 02:00:00 {line}\nNov 18 02:00:05 {line}\n//- var_log/messages\nNov 20 02:00:00 {line}\n"
+    ));
+    let finding = find(&found, FULL);
+    assert_eq!((finding.count, finding.evidence.iter().filter(|line| line.duplicate).count()), (3, 0));
+}
+
+#[test]
+fn the_boot_time_of_a_node_in_another_zone_is_utc() {
+    let found = scanned(
+        "
+//- containerd/containerd-log.txt
+Nov 20 09:00:00 h containerd[30]: time=\"2026-11-20T07:00:00.500000000Z\" level=info msg=\"Start streaming server\"
+//- kernel/dmesg.human.current
+[Fri Nov 20 09:00:00 2026] Linux version 6.12
+//- kernel/dmesg.current
+[   10.000000] Linux version 6.12
+[   70.000000] nf_conntrack: nf_conntrack: table full, dropping packet
+",
+    );
+    assert_eq!(find(&found, FULL).first_seen.unwrap().to_string(), "2026-11-20T07:01:00Z");
+}

@@ -130,7 +130,7 @@ pub async fn validate(bundle: &Located, options: Options<'_>) -> Result<Validate
             .collect(),
         coverage,
         // Without rules nothing is judged, which is no gap of the bundle.
-        gaps: gaps.into_iter().filter(|gap| gap.kind != "not-analysed").collect(),
+        gaps: gaps.into_iter().filter(|gap| !matches!(gap.kind, "not-analysed" | "unrecognised-errors")).collect(),
     })
 }
 

@@ -31,10 +31,11 @@ pub(super) fn clock(bundle: &Located, tallies: &Tallies) -> Clock {
     }
     let zone =
         told.into_iter().max_by_key(|(zone, files)| (*files, std::cmp::Reverse(zone.abs()))).map(|(zone, _)| zone);
-    Clock { collected, zone, boot: btime.or_else(|| boot_from_twins(tallies)) }
+    Clock { collected, zone, boot: btime.or_else(|| boot_from_twins(tallies).map(|local| local - zone.unwrap_or(0))) }
 }
 
-/// The first message of the kernel's ring, printed once with the time since boot and once with the time of day.
+/// When the node booted, in its own zone: the first message of the kernel's ring is printed once with the time since boot and once with
+/// the time of day.
 fn boot_from_twins(tallies: &Tallies) -> Option<i64> {
     let mut uptimes = HashMap::new();
     let mut locals = HashMap::new();
@@ -118,6 +119,12 @@ pub(super) fn gaps(tallies: &Tallies, order: &[usize], clock: &Clock, coverage: 
                 file.stale_documents
             );
             gaps.push(about("appended", file, detail));
+        }
+        let repeated = |key| files().any(|other| other.path != file.path && other.tallies.contains_key(key));
+        if file.tallies.iter().any(|(key, tally)| tally.echo.is_some() && tally.events.is_none() && repeated(key)) {
+            let detail = "more than 65536 different events of one fault: where another file repeats some of them, its count is that of the \
+                          file that has more";
+            gaps.push(about("events", file, detail.to_owned()));
         }
         if file.too_many_subjects {
             let detail = format!(

@@ -5,33 +5,53 @@ use std::collections::HashMap;
 
 use super::tally::Tally;
 
-/// Which events the files before this one, of the same echo group, have reported already.
+/// Which events the better files of the same echo group have reported already. Files of one rank are no echoes of each other: a rotated
+/// log continues where the next begins.
 #[derive(Default)]
 pub(super) struct Echoes {
-    groups: HashMap<u16, Known>,
+    groups: HashMap<u16, Group>,
     none: Known,
 }
 
 #[derive(Default)]
+struct Group {
+    /// What files of better ranks have reported.
+    better: Known,
+    /// What the files of the current rank have, taken together.
+    current: Known,
+    rank: u8,
+}
+
+#[derive(Default)]
 pub(super) struct Known {
-    /// The most that one file reported of each event.
+    /// How often each event was reported.
     events: HashMap<u64, u32>,
-    /// The most that one file reported, where events could not be told apart.
+    /// How many were reported, where events could not be told apart.
     untold: u64,
 }
 
 impl Echoes {
-    pub(super) fn begin(&self, tally: &Tally) -> &Known {
-        tally.echo.and_then(|(group, _)| self.groups.get(&group)).unwrap_or(&self.none)
+    /// What is known when a tally is heard; tallies come in the order of their ranks.
+    pub(super) fn begin(&mut self, tally: &Tally) -> &Known {
+        let Some((group, rank)) = tally.echo else { return &self.none };
+        let group = self.groups.entry(group).or_default();
+        if group.rank != rank {
+            group.rank = rank;
+            let heard = std::mem::take(&mut group.current);
+            group.better.untold = group.better.untold.max(heard.untold);
+            heard.events.into_iter().for_each(|(event, count)| {
+                let most = group.better.events.entry(event).or_insert(0);
+                *most = (*most).max(count);
+            });
+        }
+        &group.better
     }
 
     pub(super) fn end(&mut self, tally: &Tally) {
-        let Some((group, _)) = tally.echo else { return };
-        let known = self.groups.entry(group).or_default();
-        known.untold = known.untold.max(tally.count);
+        let Some(group) = tally.echo.and_then(|(group, _)| self.groups.get_mut(&group)) else { return };
+        group.current.untold += tally.count;
         for (event, count) in tally.events.iter().flatten() {
-            let most = known.events.entry(*event).or_insert(0);
-            *most = (*most).max(*count);
+            *group.current.events.entry(*event).or_insert(0) += count;
         }
     }
 }

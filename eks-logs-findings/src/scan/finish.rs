@@ -154,16 +154,13 @@ impl<'a> Context<'a> {
             count += fresh;
             quoted_lines += tally.count;
             let mut seen: HashMap<u64, u32> = HashMap::new();
-            for quote in tally.quotes.iter().chain(&tally.last) {
+            let first_ones = tally.quotes.iter().map(|quote| (quote, false));
+            for (quote, is_last) in first_ones.chain(tally.last.iter().map(|quote| (quote, true))) {
                 let nth = seen.entry(quote.event).or_insert(0);
                 *nth += 1;
-                // The last line is quoted apart: it is the last of its event, whatever its number here.
-                let nth =
-                    if std::ptr::eq(quote, tally.last.as_ref().unwrap_or(&tally.quotes[0])) && tally.last.is_some() {
-                        tally.events.as_ref().and_then(|events| events.get(&quote.event)).copied().unwrap_or(*nth)
-                    } else {
-                        *nth
-                    };
+                // The last line is the last of its event, whatever its number among those that are quoted.
+                let all = tally.events.as_ref().and_then(|events| events.get(&quote.event)).copied();
+                let nth = if is_last { all.unwrap_or(*nth) } else { *nth };
                 let duplicate = known.has(quote.event, nth);
                 let line = self.evidence(file, quote, duplicate);
                 if duplicate { duplicates.push(line) } else { lines.push(line) }
