@@ -23,6 +23,7 @@
 pub mod clock;
 pub mod line;
 pub mod rule;
+pub mod state;
 
 mod finding;
 mod hypothesis;
