@@ -25,6 +25,7 @@ pub mod line;
 pub mod rule;
 pub mod state;
 
+mod event;
 mod finding;
 mod hypothesis;
 mod scan;
@@ -32,7 +33,8 @@ mod severity;
 mod subject;
 
 pub use clock::Certainty;
-pub use finding::{BundleInfo, Coverage, Evidence, FileReport, Finding, Gap, Scan, Skipped};
+pub use event::EventKind;
+pub use finding::{BundleInfo, Course, Coverage, Event, Evidence, FileReport, Finding, Gap, Scan, Skipped};
 pub use hypothesis::{Hypothesis, hypotheses};
 pub use rule::{Catalogue, Rule, RuleError, RuleId};
 pub use scan::{EvidenceLimit, Progress, ScanError, ScanOptions, scan};
