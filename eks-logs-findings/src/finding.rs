@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::clock::Certainty;
-use crate::rule::{Remedy, RuleId};
+use crate::rule::{Remedy, RuleId, Section};
 use crate::severity::Severity;
 
 /// Verbatim bytes of a bundle that back a claim.
@@ -53,6 +53,9 @@ pub struct Finding {
     pub entities: Vec<String>,
     /// How often it happened; an event that is printed in several files counts once.
     pub count: u64,
+    /// For a fault of the node's state: what was compared with what, with the figures.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
     /// When it first happened, UTC.
     pub first_seen: Option<Timestamp>,
     /// When it last happened, UTC.
@@ -100,7 +103,7 @@ pub struct Coverage {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Gap {
-    /// The kind of gap: `cut`, `skipped`, `missing`, `overlong-line`, `encoding`, `time`, `subjects`, `events`, `appended`, `nested-archive`, `unrecognised-errors`,
+    /// The kind of gap: `cut`, `skipped`, `missing`, `overlong-line`, `encoding`, `state`, `time`, `subjects`, `events`, `appended`, `nested-archive`, `unrecognised-errors`,
     /// `unrecognised`, `not-analysed`.
     pub kind: &'static str,
     /// The file, if it is about one.
@@ -150,6 +153,35 @@ pub struct FileReport {
     pub complete: bool,
 }
 
+/// What a structured check of the node's state came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CheckOutcome {
+    /// It found its fault: see the findings of its rule.
+    Found,
+    /// All that it needs is there, and nothing is wrong.
+    Passed,
+    /// It makes no sense on this node.
+    NotApplicable,
+    /// What it needs is missing: nothing is known.
+    Unknown,
+}
+
+/// One structured check.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CheckReport {
+    /// Its rule.
+    pub rule: RuleId,
+    /// The part of the node's state that it belongs to.
+    pub section: Section,
+    /// What it came to.
+    pub outcome: CheckOutcome,
+    /// Why it does not apply, or what is missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
 /// What one pass over a bundle found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Scan {
@@ -163,4 +195,6 @@ pub struct Scan {
     pub gaps: Vec<Gap>,
     /// The files, by path.
     pub files: Vec<FileReport>,
+    /// The structured checks, by rule.
+    pub checks: Vec<CheckReport>,
 }

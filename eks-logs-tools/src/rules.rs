@@ -1,7 +1,7 @@
 use std::fs;
 use std::path::Path;
 
-use eks_logs_findings::rule::{Example, Remedy, overlapping};
+use eks_logs_findings::rule::{Example, Remedy, Section, overlapping};
 use eks_logs_findings::{Catalogue, Rule, Severity};
 use serde::Serialize;
 
@@ -48,6 +48,9 @@ pub struct RuleAnswer {
     pub causes: Vec<String>,
     pub docs: Vec<String>,
     pub subject: Vec<String>,
+    /// The part of the node's state that it reads, for a rule that reads no lines.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub check: Option<Section>,
     pub literals: Vec<String>,
     pub regex: Option<String>,
     pub unless: Vec<String>,
@@ -99,7 +102,11 @@ pub fn describe_rule(catalogue: &Catalogue, id: &str) -> Result<RuleAnswer, Fail
         };
         return Err(Failure::new(Code::NotFound, format!("no rule {id:?}"), suggestion));
     };
-    let lines = |examples: &[Example]| examples.iter().map(|example| example.line.clone()).collect();
+    let told = |example: &Example| match example.files.is_empty() {
+        true => example.line.clone(),
+        false => example.files.keys().map(String::as_str).collect::<Vec<_>>().join(", "),
+    };
+    let lines = |examples: &[Example]| examples.iter().map(told).collect();
     Ok(RuleAnswer {
         success: true,
         line: line(rule),
@@ -110,6 +117,7 @@ pub fn describe_rule(catalogue: &Catalogue, id: &str) -> Result<RuleAnswer, Fail
         causes: rule.causes.iter().map(ToString::to_string).collect(),
         docs: rule.docs.clone(),
         subject: rule.subject.clone(),
+        check: rule.check,
         literals: rule.matcher.literals.clone(),
         regex: rule.matcher.pattern.as_ref().map(|pattern| pattern.as_str().to_owned()),
         unless: rule.unless.iter().map(|unless| format!("{}: {}", unless.reason, unless.pattern.as_str())).collect(),
