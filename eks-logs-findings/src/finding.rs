@@ -2,6 +2,7 @@
 
 use eks_logs_core::{FileKind, Source};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::clock::Certainty;
@@ -9,7 +10,7 @@ use crate::rule::{Remedy, RuleId, Section};
 use crate::severity::Severity;
 
 /// Verbatim bytes of a bundle that back a claim.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Evidence {
     /// The file, relative to the bundle's root.
@@ -30,7 +31,7 @@ pub struct Evidence {
 }
 
 /// All occurrences of one rule about one subject in one bundle.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Finding {
     /// Its place in the bundle's canonical order: `F-001`.
@@ -46,6 +47,7 @@ pub struct Finding {
     /// Why it is that bad.
     pub severity_reason: String,
     /// Whose line the first evidence is.
+    #[schemars(with = "String")]
     pub source: Source,
     /// What it is about, volatile parts masked; empty for a rule without subjects.
     pub subject: String,
@@ -73,7 +75,7 @@ pub struct Finding {
 }
 
 /// A file or a part of one that was not read, and why.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 pub struct Skipped {
     /// The file.
     pub file: String,
@@ -82,7 +84,7 @@ pub struct Skipped {
 }
 
 /// How much of the bundle the findings speak for.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Coverage {
     /// Files that were read to their end.
@@ -100,7 +102,7 @@ pub struct Coverage {
 }
 
 /// Something that is not known, and what that leaves open.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Gap {
     /// The kind of gap: `cut`, `skipped`, `missing`, `overlong-line`, `encoding`, `state`, `time`, `subjects`, `events`, `appended`, `nested-archive`, `unrecognised-errors`,
@@ -114,7 +116,7 @@ pub struct Gap {
 }
 
 /// The bundle that was scanned.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BundleInfo {
     /// Instance and collection, `_` between them; `null` where neither is known.
@@ -132,14 +134,16 @@ pub struct BundleInfo {
 }
 
 /// One file of the bundle.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FileReport {
     /// Its path, relative to the bundle's root.
     pub file: String,
     /// Whose lines it holds.
+    #[schemars(with = "String")]
     pub source: Source,
     /// What kind of content.
+    #[schemars(with = "String")]
     pub kind: FileKind,
     /// Whether it is a file that a collector writes.
     pub known: bool,
@@ -154,7 +158,7 @@ pub struct FileReport {
 }
 
 /// What a structured check of the node's state came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum CheckOutcome {
     /// It found its fault: see the findings of its rule.
@@ -168,7 +172,7 @@ pub enum CheckOutcome {
 }
 
 /// One structured check.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CheckReport {
     /// Its rule.
@@ -183,7 +187,7 @@ pub struct CheckReport {
 }
 
 /// What one pass over a bundle found.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Scan {
     /// The bundle.
     pub bundle: BundleInfo,

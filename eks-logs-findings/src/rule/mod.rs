@@ -20,7 +20,7 @@ pub use pattern::Pattern;
 use crate::Severity;
 
 /// A rule's name, equal to its path: `network/conntrack-table-full`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(transparent)]
 pub struct RuleId(pub(crate) String);
 
@@ -164,7 +164,7 @@ pub struct Example {
 }
 
 /// What to do.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Remedy {
     /// Steps, in order.
     pub steps: Vec<String>,
