@@ -25,6 +25,7 @@ pub mod line;
 pub mod rule;
 pub mod state;
 
+mod checks;
 mod event;
 mod finding;
 mod hypothesis;
@@ -34,7 +35,9 @@ mod subject;
 
 pub use clock::Certainty;
 pub use event::EventKind;
-pub use finding::{BundleInfo, Course, Coverage, Event, Evidence, FileReport, Finding, Gap, Scan, Skipped};
+pub use finding::{
+    BundleInfo, CheckOutcome, CheckReport, Course, Coverage, Event, Evidence, FileReport, Finding, Gap, Scan, Skipped,
+};
 pub use hypothesis::{Hypothesis, hypotheses};
 pub use rule::{Catalogue, Rule, RuleError, RuleId};
 pub use scan::{EvidenceLimit, Progress, ScanError, ScanOptions, scan};

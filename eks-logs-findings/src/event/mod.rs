@@ -20,7 +20,7 @@ const LONGEST: usize = 200;
 const LASTS: i64 = 10 * SECOND;
 
 /// What kind of event of several lines.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum EventKind {
     /// The kernel's OOM killer: who asked for memory, whose limit it was, who was killed.
