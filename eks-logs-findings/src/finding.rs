@@ -1,6 +1,6 @@
 //! Findings and what a scan says about itself.
 
-use eks_logs_core::{FileKind, Source};
+use eks_logs_core::{FileKind, Layout, Source, StorePath};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -163,4 +163,13 @@ pub struct Scan {
     pub gaps: Vec<Gap>,
     /// The files, by path.
     pub files: Vec<FileReport>,
+}
+
+impl FileReport {
+    /// Whether lines of this source can stand in the file.
+    pub fn speaks_for(&self, source: Source) -> bool {
+        let Ok(path) = StorePath::parse(&self.file) else { return false };
+        let layout = Layout::builtin();
+        layout.line_sources(layout.classify(&path)).contains(&source)
+    }
 }

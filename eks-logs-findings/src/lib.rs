@@ -21,19 +21,20 @@
 //! ```
 
 pub mod clock;
+pub mod entity;
+pub mod hypothesis;
 pub mod line;
 pub mod rule;
 pub mod state;
 
 mod finding;
-mod hypothesis;
 mod scan;
 mod severity;
 mod subject;
 
 pub use clock::Certainty;
 pub use finding::{BundleInfo, Coverage, Evidence, FileReport, Finding, Gap, Scan, Skipped};
-pub use hypothesis::{Hypothesis, hypotheses};
+pub use hypothesis::{Diagnosis, Hypothesis, diagnose, hypotheses};
 pub use rule::{Catalogue, Rule, RuleError, RuleId};
 pub use scan::{EvidenceLimit, Progress, ScanError, ScanOptions, scan};
 pub use severity::{Severity, UnknownSeverity};

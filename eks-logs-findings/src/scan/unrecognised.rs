@@ -77,6 +77,7 @@ fn rule(id: &str, kind: Kind, sources: &[Source]) -> Rule {
         since: "0.1.0".to_owned(),
         signals: Vec::new(),
         causes: Vec::new(),
+        leads_to: Vec::new(),
         docs: Vec::new(),
         subject: vec!["template".to_owned()],
         matcher: LineMatcher { literals: Vec::new(), pattern: None },
