@@ -148,6 +148,10 @@ pub struct FileReport {
     pub has_rules: bool,
     /// Whether it was read to its end.
     pub complete: bool,
+    /// The first time that it prints, UTC.
+    pub first_time: Option<Timestamp>,
+    /// The last time that it prints, UTC.
+    pub last_time: Option<Timestamp>,
 }
 
 /// What one pass over a bundle found.

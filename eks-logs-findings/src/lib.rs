@@ -21,11 +21,14 @@
 //! ```
 
 pub mod clock;
+pub mod correlate;
 pub mod entity;
 pub mod hypothesis;
 pub mod line;
 pub mod rule;
 pub mod state;
+pub mod timeline;
+pub mod triage;
 
 mod finding;
 mod scan;

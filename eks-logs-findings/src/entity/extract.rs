@@ -17,6 +17,7 @@ const MOST: usize = 32;
 /// The forms in which components print entities. `\\?"` because logfmt and JSON print quotes inside a message escaped.
 const PATTERN: &str = concat!(
     r#"(?:\bpods?\\?"?[=:] ?\[?\\?"?(?P<pod>[a-z0-9][a-z0-9.-]{0,62}/[a-z0-9][a-z0-9.-]{0,252}))"#,
+    r#"|\bpod=(?P<dash_name>[a-z0-9][a-z0-9.-]*)_(?P<dash_ns>[a-z0-9-]+)\((?P<dash_uid>[0-9a-f-]{36})"#,
     r#"|PodSandboxMetadata\{Name:(?P<sandbox_name>[a-z0-9][a-z0-9.-]*),Uid:(?P<sandbox_uid>[0-9a-f-]{36}),Namespace:(?P<sandbox_ns>[a-z0-9-]+)"#,
     r#"|K8S_POD_NAMESPACE[=:](?P<cni_ns>[a-z0-9-]+);K8S_POD_NAME[=:](?P<cni_name>[a-z0-9][a-z0-9.-]*)"#,
     r#"|/var/log/pods/(?P<log_ns>[a-z0-9-]+)_(?P<log_name>[a-z0-9][a-z0-9.-]*)_(?P<log_uid>[0-9a-f-]{36})"#,
@@ -66,6 +67,9 @@ pub fn in_text(text: &str) -> BTreeSet<Entity> {
         } else if let (Some(name), Some(uid), Some(ns)) =
             (named("sandbox_name"), named("sandbox_uid"), named("sandbox_ns"))
         {
+            add(EntityKind::Pod, &format!("{ns}/{name}"));
+            add(EntityKind::Uid, uid);
+        } else if let (Some(name), Some(ns), Some(uid)) = (named("dash_name"), named("dash_ns"), named("dash_uid")) {
             add(EntityKind::Pod, &format!("{ns}/{name}"));
             add(EntityKind::Uid, uid);
         } else if let (Some(ns), Some(name)) = (named("cni_ns"), named("cni_name")) {
@@ -219,6 +223,10 @@ mod tests {
                 vec!["ip 10.1.2.3".to_owned()],
             ),
             (r#"level=error msg="x" pod=\"payments/web-0\""#.to_owned(), vec!["pod payments/web-0".to_owned()]),
+            (
+                format!("back-off 5m0s restarting failed container=app pod=web-0_payments({uid})"),
+                vec!["pod payments/web-0".to_owned(), format!("uid {uid}")],
+            ),
             ("ens5: DHCP lease lost".to_owned(), vec!["interface ens5".to_owned()]),
             (format!("image sha256:{id} is no container"), vec![]),
         ] {

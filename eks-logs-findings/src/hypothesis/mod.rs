@@ -150,6 +150,13 @@ pub fn diagnose(catalogue: &Catalogue, scan: &Scan) -> Diagnosis {
     Diagnosis { verdict: Verdict::CauseNotInBundle, verdict_reason: reason, hypotheses, not_seen }
 }
 
+/// These findings in the canonical order, which is that of their ids.
+pub fn in_canonical_order(findings: &[Finding]) -> Vec<&Finding> {
+    let mut ordered: Vec<&Finding> = findings.iter().collect();
+    ordered.sort_by(|a, b| fault::place(a).cmp(&fault::place(b)));
+    ordered
+}
+
 fn not_seen(catalogue: &Catalogue, scan: &Scan, upstream: &[&str]) -> Vec<NotSeen> {
     let mut rules: Vec<_> = upstream.iter().filter_map(|id| catalogue.get(id)).collect();
     // The worst and the most specific first.

@@ -71,7 +71,7 @@ pub(super) fn scan(
     gaps.extend(account::gaps(&tallies, &order, &clock, &coverage));
     gaps.sort();
     gaps.dedup();
-    let files = order.iter().map(|at| account::report(&tallies.files[*at])).collect();
+    let files = order.iter().map(|at| account::report(&tallies.files[*at], &clock)).collect();
     Ok(Scan { bundle: info, coverage, findings, gaps, files })
 }
 
