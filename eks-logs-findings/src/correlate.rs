@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use regex::{Regex, RegexBuilder};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::entity::Entity;
@@ -99,7 +100,7 @@ impl Default for Focus {
 }
 
 /// What one component did in the window.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ComponentEvents {
     /// Events.
@@ -115,7 +116,7 @@ pub struct ComponentEvents {
 }
 
 /// Two findings that belong together, and why.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Joined {
     /// The earlier one, or the cause where an edge says so.
@@ -134,7 +135,7 @@ pub struct Joined {
 }
 
 /// What happened together.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Correlation {
     /// Events, in order.
@@ -156,7 +157,7 @@ pub struct Correlation {
 }
 
 /// What a focus left out.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Outside {
     /// Findings with no event in the focus.

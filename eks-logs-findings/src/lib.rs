@@ -30,13 +30,14 @@ pub mod state;
 pub mod timeline;
 pub mod triage;
 
+mod checks;
 mod finding;
 mod scan;
 mod severity;
 mod subject;
 
 pub use clock::Certainty;
-pub use finding::{BundleInfo, Coverage, Evidence, FileReport, Finding, Gap, Scan, Skipped};
+pub use finding::{BundleInfo, CheckOutcome, CheckReport, Coverage, Evidence, FileReport, Finding, Gap, Scan, Skipped};
 pub use hypothesis::{Diagnosis, Hypothesis, diagnose, hypotheses};
 pub use rule::{Catalogue, Rule, RuleError, RuleId};
 pub use scan::{EvidenceLimit, Progress, ScanError, ScanOptions, scan};

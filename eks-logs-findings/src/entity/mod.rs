@@ -96,7 +96,7 @@ impl FromStr for EntityKind {
 pub struct UnknownEntityKind(pub String);
 
 /// One thing that a line names.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 pub struct Entity {
     /// What it is.
     pub kind: EntityKind,

@@ -11,6 +11,7 @@ mod graph;
 mod rank;
 mod support;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 pub use rank::Evidence as ConfidenceEvidence;
@@ -28,7 +29,7 @@ const SYMPTOM: usize = 8;
 const UPSTREAM_NAMED: usize = 12;
 
 /// A candidate root cause: a fault, and the findings that it explains.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Hypothesis {
     /// 1 is the best.
@@ -54,7 +55,7 @@ pub struct Hypothesis {
 }
 
 /// One finding leads to another.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Link {
     /// The finding that comes first.
@@ -72,7 +73,7 @@ pub struct Link {
 }
 
 /// Whether the bundle holds a cause at all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// The first hypothesis names a fault that can be a root.
@@ -84,7 +85,7 @@ pub enum Verdict {
 }
 
 /// The hypotheses about one bundle, and what they leave open.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Diagnosis {
     /// Whether the bundle holds a cause.
@@ -98,7 +99,7 @@ pub struct Diagnosis {
 }
 
 /// A fault that could have brought the symptom about and is not among the findings.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NotSeen {
     /// Its rule.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::facet::facets;
@@ -16,7 +17,7 @@ const EXPLAINED: f64 = 0.6;
 const GENERIC: f64 = 0.15;
 
 /// What a hypothesis' confidence is made of. Each part is between 0 and 1.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Evidence {
     /// Of all that is wrong, weighted by severity, how much this explains.

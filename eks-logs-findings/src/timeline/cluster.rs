@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::event::Event;
@@ -13,7 +14,7 @@ use crate::severity::Severity;
 const THINGS: usize = 50;
 
 /// Events that lie within one window.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TimeCluster {
     /// `C-001`, in order of time.
@@ -31,7 +32,7 @@ pub struct TimeCluster {
 }
 
 /// Events about one thing.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EntityCluster {
     /// The thing.

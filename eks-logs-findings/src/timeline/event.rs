@@ -2,6 +2,7 @@
 
 use eks_logs_core::{Layout, StorePath};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::clock::Certainty;
@@ -11,7 +12,7 @@ use crate::line::{self, Stamp};
 use crate::severity::Severity;
 
 /// A line of the bundle that at least one finding quotes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Event {
     /// When, UTC; `null` where that cannot be known.

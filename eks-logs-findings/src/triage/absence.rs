@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 
 use eks_logs_core::Layout;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::rows::holds;
@@ -36,7 +37,7 @@ fn questions() -> &'static [Question] {
 }
 
 /// What is known of something that no finding shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Answer {
     /// Its sources were read to their end, over the whole time of the incident, and do not show it.
@@ -48,7 +49,7 @@ pub enum Answer {
 }
 
 /// Something that was looked for and is not among the findings.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Absence {
     /// What was looked for.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
 use regex::{Captures, Regex};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::entity::{self, EntityKind};
@@ -12,7 +13,7 @@ use crate::finding::{Finding, Scan};
 use crate::hypothesis::Hypothesis;
 
 /// What to do about a hypothesis, with the names of this bundle.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FilledRemedy {
     /// The hypothesis.
@@ -26,7 +27,7 @@ pub struct FilledRemedy {
 }
 
 /// A command with names filled in.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Filled {
     /// The command.

@@ -7,6 +7,7 @@ mod outside;
 mod rows;
 mod states;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 pub use absence::{Absence, Answer, absences};
@@ -19,7 +20,7 @@ use crate::hypothesis::Diagnosis;
 use crate::rule::Catalogue;
 
 /// All that goes with a diagnosis.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Context {
     /// For each hypothesis, in order: what to do, with names filled in.

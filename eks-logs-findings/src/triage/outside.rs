@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::fill::Names;
@@ -36,7 +37,7 @@ fn rows() -> &'static [Row] {
 }
 
 /// One thing to look at that no bundle of one node shows.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OutsideCheck {
     /// Where: `EC2`, `VPC`, `IAM`, `cluster`, ...

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::rows::holds;
@@ -48,7 +49,7 @@ fn rows() -> &'static File {
 }
 
 /// A state that some pods are in.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PodState {
     /// As Kubernetes names it: `CrashLoopBackOff`.
@@ -60,7 +61,7 @@ pub struct PodState {
 }
 
 /// A condition of the node.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NodeCondition {
     /// Its type, as Kubernetes names it: `Ready`.
