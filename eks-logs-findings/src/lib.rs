@@ -20,15 +20,19 @@
 //! # }).unwrap();
 //! ```
 
+pub mod baseline;
 pub mod clock;
+pub mod compare;
 pub mod correlate;
 pub mod entity;
 pub mod hypothesis;
 pub mod line;
 pub mod rule;
 pub mod state;
+pub mod summary;
 pub mod timeline;
 pub mod triage;
+pub mod verify;
 
 mod checks;
 mod finding;

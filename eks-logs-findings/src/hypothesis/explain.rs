@@ -48,7 +48,7 @@ pub(super) fn hypothesis(
     }
 }
 
-fn rounded(candidate: &Candidate) -> super::rank::Evidence {
+fn rounded(candidate: &Candidate) -> super::rank::Grounds {
     let mut evidence = candidate.evidence.clone();
     for part in [
         &mut evidence.explained,

@@ -14,7 +14,7 @@ mod support;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-pub use rank::Evidence as ConfidenceEvidence;
+pub use rank::Grounds;
 
 use crate::finding::{Finding, Scan};
 use crate::rule::Catalogue;
@@ -49,7 +49,7 @@ pub struct Hypothesis {
     /// What this rests on, in words; names findings by id.
     pub explanation: String,
     /// What the confidence is made of.
-    pub confidence_evidence: ConfidenceEvidence,
+    pub confidence_evidence: Grounds,
     /// What to do about the cause.
     pub remedy: Vec<String>,
 }

@@ -19,7 +19,7 @@ const GENERIC: f64 = 0.15;
 /// What a hypothesis' confidence is made of. Each part is between 0 and 1.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Evidence {
+pub struct Grounds {
     /// Of all that is wrong, weighted by severity, how much this explains.
     pub explained: f64,
     /// How far it stands ahead of the next candidate; 0.5 is a tie.
@@ -42,7 +42,7 @@ pub(super) struct Candidate {
     /// What follows, strongest first.
     pub(super) effects: Vec<(usize, f64)>,
     pub(super) score: f64,
-    pub(super) evidence: Evidence,
+    pub(super) evidence: Grounds,
     pub(super) confidence: f64,
     /// The fault that explains it best, if any.
     pub(super) upstream: Option<usize>,
@@ -132,7 +132,7 @@ fn candidate(faults: &Faults<'_>, graph: &Graph, at: usize, total: f64) -> Candi
     let score = explained * (1.0 - loss) * specific * lasting * severity * scope;
     let chain = effects.first().map_or(1.0, |(_, strongest)| *strongest);
     let independent_sources = independent(faults, at, &effects);
-    let evidence = Evidence { explained, margin: 0.0, specific, lasting, chain, independent_sources };
+    let evidence = Grounds { explained, margin: 0.0, specific, lasting, chain, independent_sources };
     let upstream = upstream.map(|(by, _)| by);
     Candidate { fault: at, facets, effects, score, evidence, confidence: 0.0, upstream }
 }
@@ -200,7 +200,7 @@ fn independent(faults: &Faults<'_>, at: usize, effects: &[(usize, f64)]) -> usiz
 }
 
 /// The confidence that the parts add up to: see docs/CONFIDENCE.md for its form and calibration.
-pub(super) fn confidence(evidence: &Evidence, severity: Severity) -> f64 {
+pub(super) fn confidence(evidence: &Grounds, severity: Severity) -> f64 {
     let witnesses = match evidence.independent_sources {
         0 | 1 => 0.7,
         2 => 0.9,

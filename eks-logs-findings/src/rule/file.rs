@@ -8,7 +8,9 @@ use schemars::{JsonSchema, schema_for};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{ClearedBy, Escalate, Example, LeadsTo, LineMatcher, Pattern, Remedy, Repeat, Rule, RuleId, Section, Unless};
+use super::{
+    ClearedBy, Escalate, Example, LeadsTo, LineMatcher, Pattern, Remedy, Repeat, Rule, RuleId, Section, Unless,
+};
 use crate::Severity;
 use crate::checks;
 use crate::entity::EntityKind;

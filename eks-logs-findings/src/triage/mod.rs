@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 pub use absence::{Absence, Answer, absences};
-pub use fill::{FilledRemedy, Names, remedy};
+pub use fill::{Filled, FilledRemedy, Names, remedy};
 pub use outside::{OutsideCheck, outside};
 pub use states::{NodeCondition, PodState, node_conditions, pod_states};
 
