@@ -112,7 +112,7 @@ fn patterns() -> Option<&'static Patterns> {
             id: Regex::new(r"\bF-\d{1,7}\b").ok()?,
             rule: Regex::new(r"\b[a-z][a-z0-9-]*/[a-z][a-z0-9-]*\b").ok()?,
             identifier: Regex::new(
-                r"\b(?:(?:i|eni|vol|subnet|sg|fs|vpc)-[0-9a-f]{8,17}|[0-9a-f]{64}|(?:\d{1,3}\.){3}\d{1,3})\b",
+                r"\b(?:(?:i|eni|vol|subnet|sg|fs|vpc)-[0-9a-f]{8,40}|[0-9a-f]{64}|(?:\d{1,3}\.){3}\d{1,3})\b",
             )
             .ok()?,
             severity_behind: Regex::new(
@@ -308,6 +308,10 @@ impl Reader<'_> {
             let file = if exact { name.to_owned() } else { file.file.clone() };
             let meant = name.contains('/') || name.contains('.') || place.lines.is_some() || place.bytes.is_some();
             return (sure && meant).then_some(Place { file, ..place });
+        }
+        // `prober.go:107` is where a component's source printed the line.
+        if [".go", ".c", ".h", ".rs", ".cc"].iter().any(|ending| name.ends_with(ending)) {
+            return None;
         }
         let looks_like_one =
             |part: &str| part.rsplit('/').next().is_some_and(|last| last.contains('.') && !last.starts_with('.'));

@@ -64,11 +64,11 @@ pub(super) fn counts(said: &str) -> Vec<Counted> {
     static PATTERNS: OnceLock<Option<[Regex; 5]>> = OnceLock::new();
     let build = || {
         Some([
-            Regex::new(r"(?i)\b(\d[\d,]*)\s*(?:times|occurrences?|events?|hits|matches|matching lines|lines)\b").ok()?,
-            Regex::new(r"(?i)(?:[\u{d7}]\s?|\bx)(\d[\d,]*)\b|\b(\d[\d,]*)\s?(?:\u{d7}|x\b)").ok()?,
-            Regex::new(r"(?i)\bcount(?:ed)?\s*(?:of|is|was|:|=)?\s*(\d[\d,]*)\b").ok()?,
-            Regex::new(r"(?i)\b(\d[\d,]*)\s+(?:(critical|high|medium|low|info)(?:[- ]severity)?\s+)?findings?\b").ok()?,
-            Regex::new(r"(?i)\b(\d[\d,]*)\s+files\s+(?:were\s+|was\s+)?(?:scanned|read)\b|\b(?:scanned|read)\s+(\d[\d,]*)\s+files\b").ok()?,
+            Regex::new(r"(?i)\b(\d+(?:,\d{3})*)\s*(?:times|occurrences?|events?|hits|matches|matching lines|lines)\b").ok()?,
+            Regex::new(r"(?i)(?:[\u{d7}]\s?|\bx)(\d+(?:,\d{3})*)\b|\b(\d+(?:,\d{3})*)\s?(?:\u{d7}|x\b)").ok()?,
+            Regex::new(r"(?i)\bcount(?:ed)?\s*(?:of|is|was|:|=)?\s*(\d+(?:,\d{3})*)\b").ok()?,
+            Regex::new(r"(?i)\b(\d+(?:,\d{3})*)\s+(?:(critical|high|medium|low|info)(?:[- ]severity)?\s+)?findings?\b").ok()?,
+            Regex::new(r"(?i)\b(\d+(?:,\d{3})*)\s+files\s+(?:were\s+|was\s+)?(?:scanned|read)\b|\b(?:scanned|read)\s+(\d+(?:,\d{3})*)\s+files\b").ok()?,
         ])
     };
     // A pattern that does not compile fails the tests below.

@@ -94,11 +94,18 @@ pub(super) fn sentences(report: &str) -> Vec<Sentence> {
 
 /// Whether quoted words are taken for words of the bundle. Code spans also hold names and commands.
 fn is_quotation(text: &str, code: bool) -> bool {
-    let first = text.trim_start_matches("$ ").split_whitespace().next().unwrap_or_default();
-    let is_command = COMMANDS.contains(&first);
+    let is_command = is_command(text);
     let words = text.split_whitespace().count();
     let long = text.chars().count() >= if code { SHORTEST } else { 8 };
-    long && !is_command && (!code || words >= 2)
+    // A log record without blanks is no name either.
+    let record = text.len() >= 20 && text.contains(['"', '{', '=', '[', '(']);
+    long && !is_command && (!code || words >= 2 || record)
+}
+
+/// Whether this is something to run. Some programs are also the first word of what the kernel says of them: `nvme nvme1: I/O ...`.
+fn is_command(text: &str) -> bool {
+    let mut words = text.trim_start_matches("$ ").split_whitespace();
+    words.next().is_some_and(|first| COMMANDS.contains(&first)) && !words.next().is_some_and(|next| next.ends_with(':'))
 }
 
 /// Cuts quotations out of a line and the rest into sentences.
@@ -130,7 +137,7 @@ fn parted(number: usize, line: &str) -> Vec<Sentence> {
         if is_quotation(text.trim(), code) {
             quoted.push((said.len(), text.trim().to_owned()));
             said.extend(std::iter::repeat_n(' ', whole));
-        } else if code && COMMANDS.contains(&text.split_whitespace().next().unwrap_or_default()) {
+        } else if code && is_command(text) {
             // A command names things that it looks for, not things that are there.
             said.extend(std::iter::repeat_n(' ', whole));
         } else {
