@@ -35,13 +35,17 @@ pub mod triage;
 pub mod verify;
 
 mod checks;
+mod event;
 mod finding;
 mod scan;
 mod severity;
 mod subject;
 
 pub use clock::Certainty;
-pub use finding::{BundleInfo, CheckOutcome, CheckReport, Coverage, Evidence, FileReport, Finding, Gap, Scan, Skipped};
+pub use event::EventKind;
+pub use finding::{
+    BundleInfo, CheckOutcome, CheckReport, Course, Coverage, Event, Evidence, FileReport, Finding, Gap, Scan, Skipped,
+};
 pub use hypothesis::{Diagnosis, Hypothesis, diagnose, hypotheses};
 pub use rule::{Catalogue, Rule, RuleError, RuleId};
 pub use scan::{EvidenceLimit, Progress, ScanError, ScanOptions, scan};
