@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use eks_logs_core::{FileKind, Source};
+use eks_logs_core::{FileKind, Layout, Source, StorePath};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -202,6 +202,10 @@ pub struct FileReport {
     pub has_rules: bool,
     /// Whether it was read to its end.
     pub complete: bool,
+    /// The first time that it prints, UTC.
+    pub first_time: Option<Timestamp>,
+    /// The last time that it prints, UTC.
+    pub last_time: Option<Timestamp>,
 }
 
 /// What a structured check of the node's state came to.
@@ -267,4 +271,13 @@ pub struct Scan {
     pub files: Vec<FileReport>,
     /// The structured checks, by rule.
     pub checks: Vec<CheckReport>,
+}
+
+impl FileReport {
+    /// Whether lines of this source can stand in the file.
+    pub fn speaks_for(&self, source: Source) -> bool {
+        let Ok(path) = StorePath::parse(&self.file) else { return false };
+        let layout = Layout::builtin();
+        layout.line_sources(layout.classify(&path)).contains(&source)
+    }
 }

@@ -112,8 +112,13 @@ pub(super) fn info(bundle: &Located, tallies: &Tallies, clock: &Clock) -> Bundle
     }
 }
 
-pub(super) fn report(file: &FileTally) -> FileReport {
+pub(super) fn report(file: &FileTally, clock: &Clock) -> FileReport {
+    let first = file.first.map(|(stamp, _)| stamp).unwrap_or_default();
+    let (first_time, _) = clock.resolve(first, file.years, file.last_yearless);
+    let (last_time, _) = clock.resolve(file.last, 0, file.last_yearless);
     FileReport {
+        first_time,
+        last_time,
         file: file.path.clone(),
         source: file.class.source,
         kind: file.class.kind,

@@ -84,7 +84,7 @@ pub(super) fn scan(
     gaps.sort();
     gaps.dedup();
     let boots = account::boots(&tallies, &order, &clock);
-    let files = order.iter().map(|at| account::report(&tallies.files[*at])).collect();
+    let files = order.iter().map(|at| account::report(&tallies.files[*at], &clock)).collect();
     Ok(Scan { bundle: info, coverage, findings, boots, gaps, files, checks })
 }
 

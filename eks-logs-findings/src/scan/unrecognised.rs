@@ -82,6 +82,7 @@ pub(super) fn rule(id: &str, kind: Kind, sources: &[Source], step: &str) -> Rule
         since: "0.1.0".to_owned(),
         signals: Vec::new(),
         causes: Vec::new(),
+        leads_to: Vec::new(),
         docs: Vec::new(),
         subject: Vec::new(),
         generic: false,
