@@ -4,6 +4,40 @@
 //! in an unknown format therefore yields an empty value and a problem, never a silent empty one. Parsers know nothing of bundles,
 //! checks or severities.
 
+pub mod containerd_config;
+pub mod containerd_version;
+pub mod cpu_throttling;
+pub mod ctr;
+pub mod df;
+pub mod docker_info;
+pub mod document;
+pub mod fstab;
+pub mod goroutines;
+pub mod inodes;
+pub mod instance;
+pub mod io_throttling;
+pub mod kubeconfig;
+pub mod kubelet_config;
+pub mod kubelet_flags;
+pub mod large_environments;
+pub mod lsblk;
+pub mod mounts;
+pub mod packages;
+pub mod pod_local_storage;
+pub mod pressure;
+pub mod process_stat;
+pub mod procstat;
+pub mod ps;
+pub mod reboots;
+pub mod selinux;
+pub mod services;
+pub mod systemd_unit;
+pub mod threads;
+pub mod top;
+pub mod uname;
+mod words;
+pub mod xfs;
+
 use std::fmt;
 
 use memchr::memchr;
