@@ -4,9 +4,33 @@
 //! in an unknown format therefore yields an empty value and a problem, never a silent empty one. Parsers know nothing of bundles,
 //! checks or severities.
 
+pub mod conntrack;
+pub mod ethtool;
+pub mod ifconfig;
+pub mod interface;
+pub mod ip_addr;
+pub mod ip_route;
+pub mod ip_rule;
+pub mod ipset;
+pub mod iptables_list;
+pub mod iptables_save;
+pub mod ipvsadm;
+pub mod lsmod;
+pub mod netstat;
+pub mod resolv_conf;
+pub mod sysctl;
+
+mod content;
+#[cfg(test)]
+mod damage;
+mod heavy;
+
 use std::fmt;
 
 use memchr::memchr;
+
+pub use content::Content;
+pub use heavy::Heavy;
 
 /// Where something stands in its file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
