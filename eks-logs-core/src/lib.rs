@@ -20,12 +20,14 @@ pub mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+mod clock;
 mod error;
 mod id;
 mod path;
 
 pub use archive::{ArchiveFormat, ArchiveStore, Limits};
 pub use bundle::{Echo, EchoBy, Fact, FileClass, FileKind, Journal, Layout, Located, Source};
+pub use clock::Clock;
 pub use error::{Error, Result};
 pub use id::{CollectionName, InstanceId};
 pub use path::StorePath;

@@ -25,6 +25,7 @@ pub mod line;
 pub mod rule;
 pub mod state;
 
+mod checks;
 mod finding;
 mod hypothesis;
 mod scan;
@@ -32,7 +33,7 @@ mod severity;
 mod subject;
 
 pub use clock::Certainty;
-pub use finding::{BundleInfo, Coverage, Evidence, FileReport, Finding, Gap, Scan, Skipped};
+pub use finding::{BundleInfo, CheckOutcome, CheckReport, Coverage, Evidence, FileReport, Finding, Gap, Scan, Skipped};
 pub use hypothesis::{Hypothesis, hypotheses};
 pub use rule::{Catalogue, Rule, RuleError, RuleId};
 pub use scan::{EvidenceLimit, Progress, ScanError, ScanOptions, scan};

@@ -11,6 +11,7 @@ use super::sink::Read;
 use super::tally::{At, FileTally, Quote, Tallies, Tally, rule_of};
 use super::unrecognised;
 use super::{EvidenceLimit, ScanError};
+use crate::checks::{Judged, Keeper, State, StateFile, StateFiles, judge};
 use crate::clock::{Certainty, Clock};
 use crate::finding::{Evidence, Finding, Gap, Scan, Skipped};
 use crate::rule::{Catalogue, Escalate, Rule};
@@ -25,7 +26,7 @@ pub(super) fn scan(
     read: Read,
     evidence: EvidenceLimit,
 ) -> Result<Scan, ScanError> {
-    let Read { mut tallies, inner_roots, at_root, refused, cuts } = read;
+    let Read { mut tallies, mut state, inner_roots, at_root, refused, cuts } = read;
     let mut gaps: Vec<Gap> = cuts.into_iter().map(|detail| Gap { kind: "cut", file: None, detail }).collect();
     let mut refused: Vec<Skipped> =
         refused.into_iter().map(|refusal| Skipped { file: refusal.name, reason: refusal.detail }).collect();
@@ -59,7 +60,15 @@ pub(super) fn scan(
     let clock = account::clock(bundle, &tallies);
     let context = Context { catalogue, tallies: &tallies, order: &order, clock: &clock, evidence };
     let cut = !gaps.is_empty();
-    let (findings, untold) = context.findings();
+    let (mut findings, untold) = context.findings();
+    let state = State::new(context.state(&mut state));
+    for file in state.files.iter() {
+        let cut = file.cut.iter().map(|why| Gap { kind: "state", file: Some(file.path.clone()), detail: why.clone() });
+        gaps.extend(cut);
+    }
+    let Judged { findings: of_state, reports: checks } = judge(catalogue, &state, evidence);
+    findings.extend(of_state);
+    number(&mut findings);
     if untold > 0 {
         let detail = format!(
             "{untold} more kinds of error lines that no rule knows are not listed: they are earlier, longer or more frequent"
@@ -72,7 +81,18 @@ pub(super) fn scan(
     gaps.sort();
     gaps.dedup();
     let files = order.iter().map(|at| account::report(&tallies.files[*at])).collect();
-    Ok(Scan { bundle: info, coverage, findings, gaps, files })
+    Ok(Scan { bundle: info, coverage, findings, gaps, files, checks })
+}
+
+/// Puts findings into their canonical order and names them by it.
+fn number(findings: &mut [Finding]) {
+    findings.sort_by(|a, b| {
+        let place = |finding: &Finding| finding.evidence.first().map(|line| (line.file.clone(), line.start_byte));
+        (a.severity, &a.rule, place(a), &a.subject).cmp(&(b.severity, &b.rule, place(b), &b.subject))
+    });
+    for (at, finding) in findings.iter_mut().enumerate() {
+        finding.id = format!("F-{:03}", at + 1);
+    }
 }
 
 struct Context<'a> {
@@ -113,14 +133,20 @@ impl<'a> Context<'a> {
         let mut findings: Vec<Finding> = known.into_iter().filter_map(|group| self.finding(group)).collect();
         let (unrecognised, untold) = self.unrecognised(unknown);
         findings.extend(unrecognised);
-        findings.sort_by(|a, b| {
-            let place = |finding: &Finding| finding.evidence.first().map(|line| (line.file.clone(), line.start_byte));
-            (a.severity, &a.rule, place(a), &a.subject).cmp(&(b.severity, &b.rule, place(b), &b.subject))
-        });
-        for (at, finding) in findings.iter_mut().enumerate() {
-            finding.id = format!("F-{:03}", at + 1);
-        }
         (findings, untold)
+    }
+
+    /// The state files that were kept, under their paths in the bundle.
+    fn state(&self, kept: &mut Keeper) -> StateFiles {
+        let mut files = StateFiles::default();
+        for (number, file) in self.tallies.files.iter().enumerate() {
+            if let Some((content, cut)) = kept.take(number as u32) {
+                let missing = file.cut.as_ref().map(|why| format!("checks read it without its end: {why}"));
+                let cut = cut.or(missing);
+                files.insert(StateFile { path: file.path.clone(), source: file.class.source, content, cut });
+            }
+        }
+        files
     }
 
     /// Of the error lines that no rule knows, the few templates that deserve to be told.
@@ -209,6 +235,7 @@ impl<'a> Context<'a> {
             subject,
             entities,
             count,
+            detail: None,
             first_seen,
             last_seen,
             time_certainty,
@@ -289,12 +316,12 @@ fn severity(rule: &Rule, parts: &[(&FileTally, &Tally)], count: u64, cleared: bo
     }
 }
 
-fn fingerprint(rule: &Rule, subject: &str) -> String {
+pub(crate) fn fingerprint(rule: &Rule, subject: &str) -> String {
     format!("{:016x}", xxh3_64(format!("{}\0{subject}", rule.id).as_bytes()))
 }
 
 /// The first lines and the last one that is no duplicate.
-fn few(mut lines: Vec<Evidence>, most: usize) -> Vec<Evidence> {
+pub(crate) fn few(mut lines: Vec<Evidence>, most: usize) -> Vec<Evidence> {
     let most = most.max(1);
     if lines.len() > most {
         let last = lines.iter().rposition(|line| !line.duplicate).unwrap_or(0);

@@ -18,6 +18,7 @@ mod workers;
 
 use eks_logs_core::Located;
 
+pub(crate) use finish::{few, fingerprint};
 pub(crate) use matcher::matches_line;
 
 use crate::finding::Scan;
