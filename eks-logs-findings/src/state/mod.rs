@@ -46,6 +46,7 @@ pub mod resolv_conf;
 pub mod selinux;
 pub mod services;
 pub mod sysctl;
+pub mod systemd_analyze;
 pub mod systemd_unit;
 pub mod threads;
 pub mod top;
