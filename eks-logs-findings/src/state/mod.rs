@@ -4,26 +4,37 @@
 //! in an unknown format therefore yields an empty value and a problem, never a silent empty one. Parsers know nothing of bundles,
 //! checks or severities.
 
+pub mod api_probe;
+pub mod cni_conflist;
+pub mod cni_containers;
 pub mod conntrack;
+pub mod ebpf;
+pub mod enis;
 pub mod ethtool;
 pub mod ifconfig;
 pub mod interface;
 pub mod ip_addr;
 pub mod ip_route;
 pub mod ip_rule;
+pub mod ipam_checkpoint;
+pub mod ipamd_settings;
 pub mod ipset;
 pub mod iptables_list;
 pub mod iptables_save;
 pub mod ipvsadm;
 pub mod lsmod;
+pub mod metrics;
 pub mod netstat;
+pub mod ping;
 pub mod resolv_conf;
 pub mod sysctl;
+pub mod systemd_unit;
 
 mod content;
 #[cfg(test)]
 mod damage;
 mod heavy;
+mod json;
 
 use std::fmt;
 
