@@ -111,7 +111,7 @@ proptest! {
             text += &format!(":{name} {} [{packets}:{bytes}]\n", policy.as_deref().unwrap_or("-"));
         }
         for (chain, rule) in &rules {
-            text += &(rule.print(chain.get(&names[..])) + "\n");
+            text += &(rule.print(chain.get::<String>(&names)) + "\n");
         }
         text += "COMMIT\n";
         let parsed = parse(text.as_bytes());
@@ -121,14 +121,14 @@ proptest! {
         prop_assert_eq!(declared, chains.into_iter().collect::<Vec<_>>());
         prop_assert_eq!(table.rule_count(), rules.len());
         for (read, (chain, rule)) in table.rules().zip(&rules) {
-            prop_assert_eq!(&*read.chain.name, chain.get(&names[..]));
+            prop_assert_eq!(&*read.chain.name, chain.get::<String>(&names));
             let spec = read.spec();
             prop_assert_eq!(spec.source.map(|s| (s.value.to_owned(), s.negated)), rule.source.clone());
             prop_assert_eq!(spec.comment.as_deref(), rule.comment.as_deref());
             prop_assert_eq!(spec.destination_ports.map(|p| p.value.to_owned()), rule.port.map(|p| p.to_string()));
             prop_assert_eq!((spec.target, spec.random), (Some(rule.target.as_str()), rule.random));
             let line = &text[read.span.start as usize..read.span.end as usize];
-            prop_assert_eq!(line, rule.print(chain.get(&names[..])));
+            prop_assert_eq!(line, rule.print(chain.get::<String>(&names)));
         }
     }
 

@@ -1,7 +1,7 @@
 //! kubelet's command line flags: from its unit with drop-ins (ExecStart and the variables that Environment sets), from the running
 //! process's row of ps, or from Ubuntu's snap settings. Flags win over the configuration file.
 
-use super::systemd_unit::UnitFile;
+use super::systemd_unit::{Assignment, Unit};
 use super::words::{Words, complaint, text};
 use super::{Lines, Parsed, Span};
 
@@ -65,17 +65,17 @@ impl Flags {
     }
 
     /// The flags of a unit's ExecStart, its variables replaced by what Environment assigns.
-    pub fn of_unit(unit: &UnitFile) -> Self {
+    pub fn of_unit(unit: &Unit) -> Self {
         let mut flags = Self::default();
         let mut variables: Vec<(String, String, Span)> = Vec::new();
-        for assignment in unit.values("Service", "Environment") {
+        for assignment in in_effect(unit, "Environment") {
             for word in quoted_words(&assignment.value) {
                 if let Some((name, value)) = word.split_once('=') {
                     variables.push((name.to_owned(), value.to_owned(), assignment.span));
                 }
             }
         }
-        if let Some(start) = unit.values("Service", "ExecStart").last() {
+        if let Some(start) = in_effect(unit, "ExecStart").last() {
             for word in quoted_words(&start.value).into_iter().skip(1) {
                 let Some(name) = word.strip_prefix('$').map(|name| name.trim_matches(['{', '}'])) else {
                     flags.add_after(start.span, word);
@@ -98,6 +98,19 @@ impl Flags {
             None => self.add(span, [word]),
         }
     }
+}
+
+/// The assignments of the service that are in effect: an empty one takes back all before it.
+fn in_effect<'a>(unit: &'a Unit, key: &'a str) -> Vec<&'a Assignment> {
+    let mut values = Vec::new();
+    for assignment in unit.all("Service", key) {
+        if assignment.value.is_empty() {
+            values.clear();
+        } else {
+            values.push(assignment);
+        }
+    }
+    values
 }
 
 /// Words of a systemd command line: single and double quotes keep blanks together.
@@ -193,6 +206,13 @@ mod tests {
             (flags.get("max-pods").unwrap().span.line, flags.unresolved.as_slice()),
             (10, &["ELSEWHERE".to_owned()][..])
         );
+    }
+
+    #[test]
+    fn an_empty_assignment_takes_back() {
+        let unit = systemd_unit::parse(b"[Service]\nExecStart=/usr/bin/kubelet --v=2\n# /etc/systemd/system/kubelet.service.d/10-x.conf\n[Service]\nExecStart=\nExecStart=/usr/bin/kubelet --v=4\n");
+        assert_eq!(Flags::of_unit(&unit.value).flags.len(), 1);
+        assert_eq!(Flags::of_unit(&unit.value).value("v"), Some("4"));
     }
 
     #[test]

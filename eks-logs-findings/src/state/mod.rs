@@ -4,6 +4,9 @@
 //! in an unknown format therefore yields an empty value and a problem, never a silent empty one. Parsers know nothing of bundles,
 //! checks or severities.
 
+pub mod api_probe;
+pub mod cni_conflist;
+pub mod cni_containers;
 pub mod conntrack;
 pub mod containerd_config;
 pub mod containerd_version;
@@ -12,6 +15,8 @@ pub mod ctr;
 pub mod df;
 pub mod docker_info;
 pub mod document;
+pub mod ebpf;
+pub mod enis;
 pub mod ethtool;
 pub mod fstab;
 pub mod goroutines;
@@ -23,6 +28,8 @@ pub mod io_throttling;
 pub mod ip_addr;
 pub mod ip_route;
 pub mod ip_rule;
+pub mod ipam_checkpoint;
+pub mod ipamd_settings;
 pub mod ipset;
 pub mod iptables_list;
 pub mod iptables_save;
@@ -33,9 +40,11 @@ pub mod kubelet_flags;
 pub mod large_environments;
 pub mod lsblk;
 pub mod lsmod;
+pub mod metrics;
 pub mod mounts;
 pub mod netstat;
 pub mod packages;
+pub mod ping;
 pub mod pod_local_storage;
 pub mod pressure;
 pub mod process_stat;
@@ -57,6 +66,7 @@ mod content;
 #[cfg(test)]
 mod damage;
 mod heavy;
+mod json;
 mod words;
 
 use std::fmt;

@@ -1,80 +1,82 @@
-//! `systemctl cat UNIT` (kubelet/kubelet_service.txt): a unit file and its drop-ins, each behind a comment with its path.
+//! systemd's unit files as `systemd-analyze cat-config` and `systemctl cat` print them: the file and its drop-ins one behind another, each
+//! headed by a comment with its path. Here: `.link`, `.network`, `.netdev` and `networkd.conf`.
 
-use super::words::{complaint, text};
 use super::{Lines, Parsed, Span};
 
-/// One assignment.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Assignment {
-    /// Where it stands; a value that goes on over lines is one place.
-    pub span: Span,
-    /// The section, without brackets.
-    pub section: String,
-    /// The key.
-    pub key: String,
-    /// The value, continuation lines joined.
-    pub value: String,
-}
-
-/// A unit with its drop-ins.
+/// Assignments in the order in which systemd reads them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct UnitFile {
-    /// The paths of the files, in the order in which systemd reads them.
-    pub paths: Vec<(Span, String)>,
-    /// Assignments, in the same order.
+pub struct Unit {
+    /// The files that were read, where their paths are told.
+    pub paths: Vec<Box<str>>,
+    /// All assignments.
     pub assignments: Vec<Assignment>,
 }
 
-impl UnitFile {
-    /// The values of a key that are in effect: an empty assignment takes back all before it.
-    pub fn values<'a>(&'a self, section: &str, key: &str) -> Vec<&'a Assignment> {
-        let mut values = Vec::new();
-        for assignment in self.assignments.iter().filter(|known| known.section == section && known.key == key) {
-            if assignment.value.is_empty() {
-                values.clear();
-            } else {
-                values.push(assignment);
-            }
-        }
-        values
+/// `Key=value` in a section.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assignment {
+    /// Its line; of a continued one the first.
+    pub span: Span,
+    /// Its section: `Match`, `Link`, `Network`.
+    pub section: Box<str>,
+    /// Its name.
+    pub key: Box<str>,
+    /// Its value; lines that were continued are joined with a blank.
+    pub value: Box<str>,
+}
+
+impl Unit {
+    /// The assignment that counts for a setting with one value: the last.
+    pub fn last(&self, section: &str, key: &str) -> Option<&Assignment> {
+        self.assignments.iter().rfind(|one| &*one.section == section && &*one.key == key)
+    }
+
+    /// All assignments of a setting.
+    pub fn all<'a>(&'a self, section: &'a str, key: &'a str) -> impl Iterator<Item = &'a Assignment> {
+        self.assignments.iter().filter(move |one| &*one.section == section && &*one.key == key)
     }
 }
 
-/// Reads the file.
-pub fn parse(file: &[u8]) -> Parsed<UnitFile> {
-    let mut parsed = Parsed::new(UnitFile::default());
-    let mut section = String::new();
-    let mut goes_on = false;
-    for (span, line) in Lines::new(file) {
-        let line = text(line.trim_ascii());
-        let unit = &mut parsed.value;
-        if goes_on && !line.starts_with(['#', ';']) {
-            if let Some(last) = unit.assignments.last_mut() {
-                goes_on = line.ends_with('\\');
-                last.value.push(' ');
-                last.value.push_str(line.trim_end_matches('\\').trim());
-                last.span.end = span.end;
-            }
-        } else if let Some(comment) = line.strip_prefix('#') {
-            let path = comment.trim();
+/// Reads a file with its drop-ins.
+pub fn parse(text: &[u8]) -> Parsed<Unit> {
+    let mut parsed = Parsed::new(Unit::default());
+    let mut section: Option<Box<str>> = None;
+    let mut continued = false;
+    for (span, line) in Lines::new(text) {
+        let Ok(line) = std::str::from_utf8(line) else {
+            parsed.problem(span, "the line is not UTF-8");
+            continue;
+        };
+        let line = line.trim();
+        if line.starts_with(['#', ';']) {
+            let path = line[1..].trim();
             if path.starts_with('/') && !path.contains(' ') {
-                unit.paths.push((span, path.to_owned()));
-                section.clear();
+                parsed.value.paths.push(path.into());
+                (section, continued) = (None, false);
             }
-        } else if line.is_empty() || line.starts_with(';') {
-        } else if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
-            section = name.to_owned();
-        } else if let Some((key, value)) = line.split_once('=').filter(|_| !section.is_empty()) {
-            goes_on = value.ends_with('\\');
-            let value = value.trim_end_matches('\\').trim().to_owned();
-            unit.assignments.push(Assignment { span, section: section.clone(), key: key.trim().to_owned(), value });
-        } else {
-            let what = if line.starts_with("No files found for") {
-                "systemd knows no such unit"
-            } else {
-                "not a line of a unit file"
-            };
-            parsed.problem(span, complaint(line.as_bytes()).unwrap_or(what));
+            continue;
+        }
+        let (line, more) = line.strip_suffix('\\').map_or((line, false), |line| (line.trim_end(), true));
+        if continued && let Some(last) = parsed.value.assignments.last_mut() {
+            last.value = format!("{} {line}", last.value).trim().into();
+            continued = more;
+            continue;
+        }
+        if line.is_empty() {
+            continue;
+        }
+        if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
+            section = Some(name.into());
+            continue;
+        }
+        match (line.split_once('='), &section) {
+            (Some((key, value)), Some(section)) => {
+                continued = more;
+                let (key, value) = (key.trim().into(), value.trim().into());
+                parsed.value.assignments.push(Assignment { span, section: section.clone(), key, value });
+            }
+            (Some(_), None) => parsed.problem(span, "an assignment before the first section"),
+            (None, _) => parsed.problem(span, "expected `[Section]` or `Key=value`"),
         }
     }
     parsed
@@ -84,47 +86,56 @@ pub fn parse(file: &[u8]) -> Parsed<UnitFile> {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::damage::{damaged, problems_stand_in};
     use super::*;
+
+    const LINK: &str = "\
+# /usr/lib/systemd/network/99-default.link
+#  SPDX-License-Identifier: LGPL-2.1-or-later
+[Match]
+OriginalName=*
+
+[Link]
+NamePolicy=keep kernel database \\
+   onboard slot path
+MACAddressPolicy=persistent
+
+# /etc/systemd/network/99-default.link.d/99-no-policy.conf
+[Link]
+MACAddressPolicy=none
+";
+
+    #[test]
+    fn drop_ins_have_the_last_word() {
+        let parsed = parse(LINK.as_bytes());
+        assert_eq!(parsed.problems, []);
+        let unit = parsed.value;
+        assert_eq!(unit.paths.len(), 2);
+        assert_eq!(
+            unit.last("Link", "MACAddressPolicy").map(|last| (&*last.value, last.span.line)),
+            Some(("none", 13))
+        );
+        assert_eq!(unit.all("Link", "MACAddressPolicy").count(), 2);
+        assert_eq!(
+            unit.last("Link", "NamePolicy").map(|last| &*last.value),
+            Some("keep kernel database onboard slot path")
+        );
+        assert_eq!(unit.last("Match", "MACAddressPolicy"), None);
+    }
 
     proptest! {
         #[test]
-        fn what_is_printed_is_parsed_back(files in proptest::collection::vec(("/[a-z/.-]{1,20}", proptest::collection::vec(("[A-Z][a-zA-Z]{1,9}", "[a-z$/][a-z0-9 =/$-]{0,20}[a-z]"), 0..5)), 0..4)) {
-            let mut printed = String::new();
-            let mut wanted = UnitFile::default();
-            for (path, assignments) in files {
-                printed += &format!("# {path}\n[Service]\n# a remark\n");
-                wanted.paths.push((Span::default(), path));
-                for (at, (key, value)) in assignments.into_iter().enumerate() {
-                    let broken = value.replacen(' ', " \\\n    ", usize::from(at % 2 == 1));
-                    printed += &format!("{key}={broken}\n");
-                    let value = value.split_whitespace().collect::<Vec<_>>().join(" ");
-                    wanted.assignments.push(Assignment { span: Span::default(), section: "Service".into(), key, value });
-                }
-                printed.push('\n');
-            }
-            let mut parsed = parse(printed.as_bytes());
-            prop_assert_eq!(parsed.problem_count, 0);
-            parsed.value.paths.iter_mut().for_each(|(span, _)| *span = Span::default());
-            for assignment in &mut parsed.value.assignments {
-                assignment.span = Span::default();
-                assignment.value = assignment.value.split_whitespace().collect::<Vec<_>>().join(" ");
-            }
-            prop_assert_eq!(parsed.value, wanted);
+        fn what_was_printed_is_read_back(made in prop::collection::vec(("[A-Z][a-z]{1,6}", "[A-Z][A-Za-z]{1,9}", "([a-z0-9*]{1,5}( [a-z]{1,4})?)?"), 0..8)) {
+            let text: String = made.iter().map(|(section, key, value)| format!("[{section}]\n{key}={value}\n\n")).collect();
+            let parsed = parse(text.as_bytes());
+            prop_assert_eq!(&parsed.problems, &[]);
+            let read: Vec<_> = parsed.value.assignments.iter().map(|a| (a.section.to_string(), a.key.to_string(), a.value.to_string())).collect();
+            prop_assert_eq!(read, made);
         }
 
         #[test]
-        fn any_bytes_are_survived(file in proptest::collection::vec(any::<u8>(), 0..100)) {
-            parse(&file);
-            parse(&[b"[Service]\n", &file[..]].concat());
+        fn any_bytes_are_survived(text in damaged(LINK)) {
+            problems_stand_in(&parse(&text), &text);
         }
-    }
-
-    #[test]
-    fn an_empty_assignment_takes_back() {
-        let parsed = parse(b"# /etc/systemd/system/kubelet.service\n[Service]\nExecStart=/usr/bin/kubelet --a \\\n  --b\n# /etc/systemd/system/kubelet.service.d/10-x.conf\n[Service]\nExecStart=\nExecStart=/usr/bin/kubelet --c\n");
-        let values = parsed.value.values("Service", "ExecStart");
-        assert_eq!(values.iter().map(|one| one.value.as_str()).collect::<Vec<_>>(), ["/usr/bin/kubelet --c"]);
-        assert_eq!(parsed.value.assignments[0].value, "/usr/bin/kubelet --a --b");
-        assert_eq!(parse(b"No files found for kubelet.service.\n").problems[0].what, "systemd knows no such unit");
     }
 }
