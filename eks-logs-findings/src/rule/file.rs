@@ -45,6 +45,12 @@ struct RuleFile {
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     subject: Vec<Spanned<String>>,
+    /// It only wraps the error of something else: where another rule is about the same line or event and is no milder, that one is told.
+    #[serde(default)]
+    generic: bool,
+    /// It reads what components quote: output of probes, commands, statuses. Otherwise a match lies in the component's own words.
+    #[serde(default)]
+    reads_quoted: bool,
     /// What a line looks like. A rule has this or `check`.
     #[serde(rename = "match")]
     matcher: Option<MatcherFile>,
@@ -275,6 +281,8 @@ pub(super) fn read(id: &str, text: &str, trust: Trust) -> Result<Rule, Refused> 
         sources,
         causes: file.causes.into_iter().map(RuleId).collect(),
         subject: file.subject.into_iter().map(Spanned::into_inner).collect(),
+        generic: file.generic,
+        reads_quoted: file.reads_quoted,
         unless: unless.collect::<Result<_, _>>()?,
         escalate: escalate.collect::<Result<_, _>>()?,
         cleared_by: cleared_by.transpose()?,

@@ -197,6 +197,10 @@ pub struct Rule {
     pub docs: Vec<String>,
     /// Captures that tell one subject from another.
     pub subject: Vec<String>,
+    /// It only wraps: where another rule is about the same line or event, that one is told, with this one's lines.
+    pub generic: bool,
+    /// It is about what components quote (the output of probes, commands, statuses), not only about their own words.
+    pub reads_quoted: bool,
     /// What a line must look like; without literals for a rule that reads state.
     pub matcher: LineMatcher,
     /// For a rule that reads state: the part of it that it belongs to. The check is the code of the rule's id.

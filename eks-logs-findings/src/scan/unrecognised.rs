@@ -79,6 +79,8 @@ fn rule(id: &str, kind: Kind, sources: &[Source]) -> Rule {
         causes: Vec::new(),
         docs: Vec::new(),
         subject: vec!["template".to_owned()],
+        generic: false,
+        reads_quoted: false,
         matcher: LineMatcher::default(),
         check: None,
         unless: Vec::new(),
