@@ -206,7 +206,7 @@ impl Tallies {
             let generic = fold && catalogue.rules().get(rule as usize).is_some_and(|rule| rule.generic);
             // One line of an event may not name what another does.
             let nameless = fold && subject.printed.is_empty() && !rule_of(catalogue, rule).subject.is_empty();
-            let room = |report| file.adding.waiting.get(report).is_none_or(|waiting| waiting.len() < WAITING);
+            let room = |report: &u32| file.adding.waiting.get(report).is_none_or(|waiting| waiting.len() < WAITING);
             if let (Some(report), true, None) = (hit.report.filter(room), generic || nameless, wrapped) {
                 let (occurrence, subject) = (*occurrence, subject.clone());
                 let waiting = Waiting { occurrence, subject, number, at, quote: quote(&scanned, &hit, false) };
