@@ -237,6 +237,23 @@ pub struct CheckReport {
     pub why: Option<String>,
 }
 
+/// A boot of the node that the logs tell of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Boot {
+    /// When, UTC: of the kernel's first message, or of the first line of that boot; `null` where that cannot be known.
+    pub at: Option<Timestamp>,
+    /// How sure the time is.
+    pub time_certainty: Certainty,
+    /// journald's id of the boot, where a line tells it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// The file that tells.
+    pub file: String,
+    /// The line, 1-based.
+    pub line: u64,
+}
+
 /// What one pass over a bundle found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Scan {
@@ -246,6 +263,8 @@ pub struct Scan {
     pub coverage: Coverage,
     /// The findings, in canonical order: worst first, then by rule, then by place.
     pub findings: Vec<Finding>,
+    /// Boots of the node that its logs tell of, in the order of their times.
+    pub boots: Vec<Boot>,
     /// What is not known.
     pub gaps: Vec<Gap>,
     /// The files, by path.

@@ -6,7 +6,7 @@ use eks_logs_core::{Fact, InstanceId, Layout, Located, bundle::NodeKind};
 
 use super::files::{FileTally, OTHERS, Tallies};
 use crate::clock::Clock;
-use crate::finding::{BundleInfo, Coverage, FileReport, Gap, Skipped};
+use crate::finding::{Boot, BundleInfo, Coverage, FileReport, Gap, Skipped};
 use crate::line::Stamp;
 use crate::line::stamp::{SECOND, timestamp};
 
@@ -49,6 +49,44 @@ fn boot_from_twins(tallies: &Tallies) -> Option<i64> {
     let pairs = uptimes.iter().filter_map(|(event, uptime)| Some(locals.get(event)? - uptime));
     // Both clocks belong to one boot; with several pairs any order of the map must give the same answer.
     pairs.min()
+}
+
+/// The boots that files tell of: the same boot, told by several files or by two lines of one, once.
+pub(super) fn boots(tallies: &Tallies, order: &[usize], clock: &Clock) -> Vec<Boot> {
+    /// Two boots are further apart than this.
+    const APART: i64 = 120 * SECOND;
+    /// A marker of the journal and the kernel's first line are not.
+    const LINES: u64 = 8;
+    let told = order.iter().map(|at| &tallies.files[*at]).flat_map(|file| {
+        file.boots.iter().map(move |boot| {
+            let back = file.years - boot.at.years;
+            let (at, time_certainty) = clock.resolve(boot.at.stamp, back, file.last_yearless);
+            Boot { at, time_certainty, id: boot.id.clone(), file: file.path.clone(), line: boot.line + 1 }
+        })
+    });
+    let mut told: Vec<Boot> = told.collect();
+    told.sort_by(|a, b| {
+        (a.at.is_none(), a.at, a.time_certainty, &a.file, a.line).cmp(&(
+            b.at.is_none(),
+            b.at,
+            b.time_certainty,
+            &b.file,
+            b.line,
+        ))
+    });
+    let mut boots: Vec<Boot> = Vec::new();
+    for boot in told {
+        let same = |known: &&mut Boot| {
+            let times = boot.at.zip(known.at).map(|(a, b)| (a.as_microsecond() - b.as_microsecond()).abs() <= APART);
+            let near = boot.file == known.file && boot.line.abs_diff(known.line) <= LINES;
+            (boot.id.is_some() && boot.id == known.id) || times.unwrap_or(near)
+        };
+        match boots.iter_mut().find(same) {
+            Some(known) => known.id = known.id.take().or(boot.id),
+            None => boots.push(boot),
+        }
+    }
+    boots
 }
 
 pub(super) fn info(bundle: &Located, tallies: &Tallies, clock: &Clock) -> BundleInfo {
