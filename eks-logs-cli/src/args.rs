@@ -1,6 +1,6 @@
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::command::{Errors, Rules, Triage, Validate};
+use crate::command::{Baseline, Compare, Correlate, Errors, Rules, Summarize, Triage, Validate, Verify};
 
 /// Reads the log bundle of an EKS worker node and says what is wrong with the node, with the lines that prove it.
 ///
@@ -46,6 +46,19 @@ pub(crate) enum Command {
     Errors(Errors),
     /// What the bundle holds and what it lacks
     Validate(Validate),
+    /// Events in order and together, and the chain that leads through them
+    Correlate(Correlate),
+    /// What given findings mean, each sentence citing its findings
+    Summarize(Summarize),
+    /// Checks a written report: each finding id, quotation, count, time and place
+    Verify(Verify),
+    /// What some nodes have and others lack
+    CompareNodes(Compare),
+    /// What is normal in a cluster
+    Baseline {
+        #[command(subcommand)]
+        command: Baseline,
+    },
     /// What is looked for, and why
     Rules {
         #[command(subcommand)]

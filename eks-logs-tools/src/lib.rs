@@ -21,17 +21,27 @@
 
 pub mod redact;
 
+mod baseline;
+mod compare;
 mod context;
+mod correlate;
 mod errors;
 mod failure;
 mod open;
 mod rules;
+mod summarize;
 mod tool;
 mod triage;
 mod validate;
+mod verify;
 mod window;
 
+pub use baseline::{BaselineAction, BaselineAnswer, BaselineRequest, learn};
+pub use compare::{CompareAnswer, CompareFields, CompareRequest, ConfigDiff, compare_bundles};
 pub use context::{BundleUsed, Bundles, Call, Context, Selected, Selector, Stop};
+pub use correlate::{
+    ChainStep, CorrelateAnswer, CorrelateRequest, TemporalCluster, ThingCluster, TimeRange, TimelineEvent,
+};
 pub use errors::{
     CoverageReport, ErrorFinding, ErrorsAnswer, ErrorsRequest, ResponseFormat, SeverityCounts, SeverityFilter,
 };
@@ -41,7 +51,9 @@ pub use rules::{
     CheckAnswer, Overlap, RuleAnswer, RuleLine, RulesAnswer, RulesRequest, check_rules, describe_rule, list_rules,
     load_rules, rule_patterns,
 };
+pub use summarize::{ArtifactLink, BundleStatus, CitedLine, PodNodeTriage, SummarizeAnswer, SummarizeRequest};
 pub use tool::{About, Effect, Needs, Request, Tool, tool, tools};
 pub use triage::{Quoted, TriageAnswer, TriageRequest};
 pub use validate::{ManifestFile, Presence, SourceReport, ValidateAnswer, ValidateRequest};
+pub use verify::{LONGEST_REPORT, VerifyAnswer, VerifyRequest};
 pub use window::{TimeArguments, Window, WindowUsed};
