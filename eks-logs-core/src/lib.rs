@@ -16,9 +16,11 @@
 
 pub mod archive;
 pub mod bundle;
+pub mod read;
 pub mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod text;
 
 mod error;
 mod id;

@@ -2,6 +2,7 @@
 
 mod discover;
 mod layout;
+pub mod records;
 mod source;
 
 pub use discover::{Candidate, Located, discover, open};

@@ -11,10 +11,8 @@ mod finish;
 mod literals;
 mod matcher;
 mod sink;
-mod splitter;
 mod tally;
 mod unrecognised;
-mod workers;
 
 use eks_logs_core::Located;
 

@@ -8,13 +8,12 @@ use async_trait::async_trait;
 use eks_logs_core::{
     ArchiveStore, FileClass, FileEnd, FileSink, Flow, Layout, Limits, Object, Refusal, Result, StorePath,
 };
+use eks_logs_core::text::{Cut, Splitter, Workers};
 use flate2::write::MultiGzDecoder;
 
-use super::block::Block;
+use super::block::{self, Block, Scanned, Scratch};
 use super::matcher::{Matcher, Matchers};
-use super::splitter::{Cut, Splitter};
 use super::tally::Tallies;
-use super::workers::Workers;
 use super::{Progress, ScanError};
 use crate::rule::Catalogue;
 
@@ -49,7 +48,7 @@ pub(super) struct Sink<'a> {
     catalogue: Catalogue,
     root: StorePath,
     matchers: Matchers,
-    workers: Workers,
+    workers: Workers<Block, Scanned>,
     read: Read,
     splitter: Splitter,
     current: Option<Current>,
@@ -77,7 +76,10 @@ impl<'a> Sink<'a> {
             catalogue: catalogue.clone(),
             root: root.clone(),
             matchers: Matchers::new(catalogue.clone()),
-            workers: Workers::start(catalogue, threads),
+            workers: Workers::start(threads, || {
+                let (catalogue, mut scratch) = (catalogue.clone(), Scratch::default());
+                move |block| block::scan(&catalogue, block, &mut scratch)
+            }),
             read,
             splitter: Splitter::default(),
             current: None,
@@ -227,7 +229,7 @@ impl FileSink for Sink<'_> {
         }
         let Some(mut current) = self.current.take() else { return Ok(()) };
         let file = &mut self.read.tallies.files[current.file as usize];
-        if self.splitter.overlong {
+        if self.splitter.overlong() {
             file.notes.push((
                 "overlong-line",
                 "a line longer than 1 MiB was matched in pieces of 1 MiB that overlap by 4 KiB".to_owned(),

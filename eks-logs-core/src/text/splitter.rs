@@ -1,66 +1,94 @@
 //! Cutting a file into blocks of whole lines, wherever its bytes come from and in whatever pieces: sans I/O.
 
 /// Bytes of a block. Memory is a few of these, whatever the size of the file.
-pub(super) const BLOCK: usize = 1 << 20;
+pub const BLOCK: usize = 1 << 20;
 /// What a piece of an overlong line repeats of the piece before, so that a phrase on the cut is found.
-pub(super) const OVERLAP: usize = 4 << 10;
+pub const OVERLAP: usize = 4 << 10;
 
-/// Takes bytes and gives blocks that end behind a newline; where a line is longer than a block, pieces of it.
-#[derive(Debug, Default)]
-pub(super) struct Splitter {
+/// Takes bytes and gives blocks that end behind a newline; where a line is longer than the longest that is held, pieces of it.
+///
+/// Where it cuts depends on the bytes alone, never on the pieces in which they arrive.
+#[derive(Debug)]
+pub struct Splitter {
     buffer: Vec<u8>,
     filled: usize,
     /// Offset in the file of the first byte of `buffer`.
     start: u64,
     /// Bytes at the start of `buffer` that were in the last block too.
     repeated: usize,
-    /// Blocks that ended inside a line.
-    pub(super) overlong: bool,
+    /// The longest line that is kept whole, in bytes.
+    longest: usize,
+    /// Some block ended inside a line.
+    overlong: bool,
 }
 
 /// A block and the offset at which it starts.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Cut {
-    pub(super) start: u64,
-    pub(super) data: Vec<u8>,
+pub struct Cut {
+    /// Offset in the file of the first byte.
+    pub start: u64,
+    /// Whole lines, or a piece of one line that is longer than the longest that is held.
+    pub data: Vec<u8>,
+}
+
+impl Default for Splitter {
+    fn default() -> Self {
+        Self::holding(BLOCK)
+    }
 }
 
 impl Splitter {
+    /// One that keeps lines whole up to `longest` bytes (a block at least).
+    pub fn holding(longest: usize) -> Self {
+        let longest = longest.max(BLOCK);
+        Self { buffer: Vec::new(), filled: 0, start: 0, repeated: 0, longest, overlong: false }
+    }
+
     /// Begins a file with a buffer to reuse.
-    pub(super) fn begin(&mut self, buffer: Vec<u8>) {
-        *self = Splitter { buffer, ..Splitter::default() };
+    pub fn begin(&mut self, buffer: Vec<u8>) {
+        *self = Splitter { buffer, ..Splitter::holding(self.longest) };
         self.buffer.resize(BLOCK, 0);
     }
 
+    /// Whether some line of the file was longer than the longest that is held.
+    pub fn overlong(&self) -> bool {
+        self.overlong
+    }
+
     /// Where the next bytes go; never empty.
-    pub(super) fn space(&mut self) -> &mut [u8] {
+    pub fn space(&mut self) -> &mut [u8] {
         &mut self.buffer[self.filled..]
     }
 
     /// Bytes of the file so far.
-    pub(super) fn position(&self) -> u64 {
+    pub fn position(&self) -> u64 {
         self.start + self.filled as u64
     }
 
     /// The file's first bytes, as long as no block has been cut.
-    pub(super) fn peek(&self) -> &[u8] {
+    pub fn peek(&self) -> &[u8] {
         &self.buffer[..self.buffer.len().min(4)]
     }
 
     /// Takes everything back that was written, with `count` bytes that are in `space`: it was not text.
-    pub(super) fn take_back(&mut self, count: usize) -> Vec<u8> {
+    pub fn take_back(&mut self, count: usize) -> Vec<u8> {
         let taken = self.buffer[..self.filled + count].to_vec();
         self.filled = 0;
         taken
     }
 
     /// `count` bytes were written to `space`; a full buffer yields a block and goes on in `next`.
-    pub(super) fn filled(&mut self, count: usize, next: impl FnOnce() -> Vec<u8>) -> Option<Cut> {
+    pub fn filled(&mut self, count: usize, next: impl FnOnce() -> Vec<u8>) -> Option<Cut> {
         self.filled += count;
         if self.filled < self.buffer.len() {
             return None;
         }
         let line_end = memchr::memrchr(b'\n', &self.buffer).map(|newline| newline + 1);
+        if line_end.is_none() && self.buffer.len() < self.longest {
+            let larger = (2 * self.buffer.len()).min(self.longest);
+            self.buffer.resize(larger, 0);
+            return None;
+        }
         // Nothing but the repeated bytes may be carried over, or a block would never get smaller.
         let (end, carried) = match line_end {
             Some(end) => (end, end),
@@ -70,7 +98,7 @@ impl Splitter {
             }
         };
         let mut buffer = next();
-        buffer.resize(BLOCK, 0);
+        buffer.resize(BLOCK.max(self.filled - carried + 1), 0);
         let rest = self.filled - carried;
         buffer[..rest].copy_from_slice(&self.buffer[carried..self.filled]);
         let mut data = std::mem::replace(&mut self.buffer, buffer);
@@ -83,13 +111,16 @@ impl Splitter {
     }
 
     /// The file is over: the last block, unless nothing is left, and otherwise the unused buffer.
-    pub(super) fn finish(&mut self) -> Result<Cut, Vec<u8>> {
+    pub fn finish(&mut self) -> Result<Cut, Vec<u8>> {
         let mut data = std::mem::take(&mut self.buffer);
         if self.filled <= self.repeated {
             return Err(data);
         }
         data.truncate(self.filled);
-        Ok(Cut { start: self.start, data })
+        let start = self.start;
+        self.start += self.filled as u64;
+        (self.filled, self.repeated) = (0, 0);
+        Ok(Cut { start, data })
     }
 }
 
@@ -99,8 +130,8 @@ mod tests {
 
     use super::*;
 
-    fn split(content: &[u8], pieces: &[usize]) -> Vec<Cut> {
-        let mut splitter = Splitter::default();
+    fn split(content: &[u8], pieces: &[usize], longest: usize) -> Vec<Cut> {
+        let mut splitter = Splitter::holding(longest);
         splitter.begin(Vec::new());
         let (mut cuts, mut at, mut piece) = (Vec::new(), 0, 0);
         while at < content.len() {
@@ -137,9 +168,10 @@ mod tests {
         #[test]
         fn blocks_tile_the_file_and_do_not_depend_on_the_pieces(
             content in content(), pieces in proptest::collection::vec(1_usize..BLOCK, 1..4),
+            longest in prop_oneof![Just(BLOCK), Just(2 * BLOCK)],
         ) {
-            let cuts = split(&content, &pieces);
-            prop_assert_eq!(&cuts, &split(&content, &[BLOCK]));
+            let cuts = split(&content, &pieces, longest);
+            prop_assert_eq!(&cuts, &split(&content, &[BLOCK], longest));
             let mut covered = 0_usize;
             for cut in &cuts {
                 let start = cut.start as usize;
@@ -147,7 +179,7 @@ mod tests {
                 prop_assert_eq!(cut.data.as_slice(), &content[start..start + cut.data.len()]);
                 covered = start + cut.data.len();
                 let whole = covered == content.len() || cut.data.ends_with(b"\n");
-                prop_assert!(whole || !cut.data.contains(&b'\n'));
+                prop_assert!(whole || (cut.data.len() == longest && !cut.data.contains(&b'\n')));
             }
             prop_assert_eq!(covered, content.len());
         }
