@@ -101,6 +101,12 @@ pub enum Error {
         /// The key as it was given.
         key: String,
     },
+    /// The caller asked to stop.
+    #[error("stopped before the end")]
+    Stopped,
+    /// A thread died; the result would not be whole.
+    #[error("internal error: a thread stopped; please report this with the bundle's layout")]
+    WorkerLost,
     /// A conditional write lost: the object exists already or has changed since it was read.
     #[error("{path}: the object was changed by somebody else; read it again and retry")]
     Precondition {

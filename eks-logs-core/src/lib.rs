@@ -17,6 +17,7 @@
 pub mod archive;
 pub mod bundle;
 pub mod read;
+pub mod search;
 pub mod store;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -142,13 +142,15 @@ impl LineIndex {
         if first >= self.lines() {
             return None;
         }
-        // Line n starts behind newline number n; the segment that starts there counts for it, not the one that ends there.
+        // Line n starts behind newline number n; the segment that starts there counts for it, not the one that ends there. The last
+        // segment alone may go on behind its last newline.
+        let last = self.segments.len().saturating_sub(1);
         let from = self.counts.partition_point(|count| *count < first);
         let from = match self.counts.get(from) {
-            Some(count) if *count == first && first > 0 => from + 1,
+            Some(count) if *count == first && first > 0 => (from + 1).min(last),
             _ => from,
         };
-        let to = self.counts.partition_point(|count| *count < end).min(self.segments.len().saturating_sub(1));
+        let to = self.counts.partition_point(|count| *count < end).min(last);
         let before = from.checked_sub(1).map_or(0, |at| self.counts[at]);
         self.segments.get(from..=to.max(from)).map(|segments| (segments, before))
     }

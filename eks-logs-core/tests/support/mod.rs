@@ -9,17 +9,17 @@ use eks_logs_core::{ArchiveStore, LocalStore, Located, MemoryStore, StorePath};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-pub fn path(text: &str) -> StorePath {
+pub(crate) fn path(text: &str) -> StorePath {
     StorePath::parse(text).unwrap()
 }
 
-pub fn gzip(content: &[u8]) -> Vec<u8> {
+pub(crate) fn gzip(content: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(content).unwrap();
     encoder.finish().unwrap()
 }
 
-pub fn tar(files: &[(&str, &[u8])]) -> Vec<u8> {
+pub(crate) fn tar(files: &[(&str, &[u8])]) -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
     for (path, content) in files {
         let mut header = tar::Header::new_gnu();
@@ -39,7 +39,7 @@ fn zip(files: &[(&str, &[u8])]) -> Vec<u8> {
     writer.finish().unwrap().into_inner()
 }
 
-pub fn memory(files: &[(&str, &[u8])]) -> MemoryStore {
+pub(crate) fn memory(files: &[(&str, &[u8])]) -> MemoryStore {
     let store = MemoryStore::new();
     for (name, content) in files {
         store.insert(path(name), content.to_vec());
@@ -47,7 +47,7 @@ pub fn memory(files: &[(&str, &[u8])]) -> MemoryStore {
     store
 }
 
-pub fn directory(files: &[(&str, &[u8])]) -> tempfile::TempDir {
+pub(crate) fn directory(files: &[(&str, &[u8])]) -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
     for (name, content) in files {
         let full = directory.path().join(name);
@@ -58,7 +58,7 @@ pub fn directory(files: &[(&str, &[u8])]) -> tempfile::TempDir {
 }
 
 /// Bundles of these files: memory, directory, tar.gz, tar, zip. The directory goes with the guard.
-pub fn everywhere(files: &[(&str, &[u8])]) -> (Vec<(&'static str, Located)>, tempfile::TempDir) {
+pub(crate) fn everywhere(files: &[(&str, &[u8])]) -> (Vec<(&'static str, Located)>, tempfile::TempDir) {
     let directory = directory(files);
     let tar = tar(files);
     let archive = |bytes: Vec<u8>| Located::in_store(ArchiveStore::from_bytes(bytes, "archive").unwrap());
@@ -73,7 +73,7 @@ pub fn everywhere(files: &[(&str, &[u8])]) -> (Vec<(&'static str, Located)>, tem
 }
 
 /// A bundle in a store that the caller keeps a hand on.
-pub fn shared<S: eks_logs_core::Store + 'static>(store: &Arc<S>) -> Located {
+pub(crate) fn shared<S: eks_logs_core::Store + 'static>(store: &Arc<S>) -> Located {
     let store: Arc<dyn eks_logs_core::Store> = Arc::<S>::clone(store);
     Located { locator: store.locator(), store, root: StorePath::root(), name: None }
 }
