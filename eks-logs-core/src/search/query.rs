@@ -9,7 +9,7 @@ use regex_syntax::{ast, hir};
 /// The longest query, in characters.
 pub const LONGEST_QUERY: usize = 500;
 /// What a compiled query may take. The engine's time is (size of the query) x (size of the text): this bounds the first.
-const COMPILED: usize = 1 << 20;
+const COMPILED: usize = 4 << 20;
 /// What the lazily built automaton may take, for each thread.
 const CACHE: usize = 8 << 20;
 
@@ -213,7 +213,7 @@ mod tests {
             (r"\p{Klingon}", Some(0), "Unicode", "\\p{Greek}"),
             ("", None, "empty", "give a regex"),
             ("a\\nb", None, "line break", "one of the lines"),
-            (".{1,500}{1,500}", None, "more than 1024 KiB", "repetitions smaller"),
+            (".{1,500}{1,500}", None, "more than 4096 KiB", "repetitions smaller"),
         ] {
             let why = Query::new(query, false).expect_err(query);
             assert_eq!(why.position, position, "{query}: {why:?}");
