@@ -1,9 +1,6 @@
-use std::path::PathBuf;
-use std::str::FromStr;
+use clap::{Parser, Subcommand, ValueEnum};
 
-use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
-use eks_logs_findings::{EvidenceLimit, Severity};
-use eks_logs_tools::SeverityFilter;
+use crate::command::{Errors, Rules, Triage, Validate};
 
 /// Reads the log bundle of an EKS worker node and says what is wrong with the node, with the lines that prove it.
 ///
@@ -48,10 +45,7 @@ pub(crate) enum Command {
     /// The findings alone, filtered and in pages
     Errors(Errors),
     /// What the bundle holds and what it lacks
-    Validate {
-        /// Archive or directory
-        bundle: PathBuf,
-    },
+    Validate(Validate),
     /// What is looked for, and why
     Rules {
         #[command(subcommand)]
@@ -64,108 +58,8 @@ pub(crate) enum Command {
     },
 }
 
-#[derive(Debug, ClapArgs)]
-pub(crate) struct Scanning {
-    /// Archive or directory
-    pub(crate) bundle: PathBuf,
-
-    /// Only findings of these severities: all, critical, high, medium, low, info, or a comma list
-    #[arg(long, value_name = "LIST", default_value = "all")]
-    pub(crate) severity: SeverityFilter,
-
-    /// Lines that each finding quotes: a number, or all
-    #[arg(long, value_name = "N|all", default_value = "5")]
-    pub(crate) evidence: Quoted,
-
-    /// Adds the rules of a directory (DIR/AREA/NAME.toml); a rule replaces the built-in one of the same id
-    #[arg(long, value_name = "DIR")]
-    pub(crate) rules: Option<PathBuf>,
-
-    /// Exit with status 1 if there is a finding of this severity or worse
-    #[arg(long, value_name = "SEVERITY")]
-    pub(crate) fail_on: Option<Severity>,
-
-    /// Leaves tokens, keys and passwords in quoted lines as they are
-    #[arg(long)]
-    pub(crate) no_redact: bool,
-}
-
-#[derive(Debug, ClapArgs)]
-pub(crate) struct Triage {
-    #[command(flatten)]
-    pub(crate) scanning: Scanning,
-}
-
-#[derive(Debug, ClapArgs)]
-pub(crate) struct Errors {
-    #[command(flatten)]
-    pub(crate) scanning: Scanning,
-
-    /// How much of each finding is told
-    #[arg(long, value_enum, default_value_t = Detail::Concise)]
-    pub(crate) response_format: Detail,
-
-    /// Findings on a page, 1 to 200
-    #[arg(long, value_name = "N", default_value_t = 50)]
-    pub(crate) page_size: usize,
-
-    /// Where the last page ended: its nextPageToken
-    #[arg(long, value_name = "TOKEN")]
-    pub(crate) page_token: Option<String>,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Rules {
-    /// All rules, by id
-    List {
-        /// Also those of a directory
-        #[arg(long, value_name = "DIR")]
-        rules: Option<PathBuf>,
-        /// Prints only the patterns, one a line, for use with grep or ripgrep
-        #[arg(long)]
-        patterns: bool,
-    },
-    /// One rule with all that it says
-    Show {
-        /// Such as network/conntrack-table-full
-        id: String,
-        /// Also look in a directory
-        #[arg(long, value_name = "DIR")]
-        rules: Option<PathBuf>,
-    },
-    /// Loads a directory of rules and runs every example
-    Check {
-        /// DIR/AREA/NAME.toml
-        directory: PathBuf,
-    },
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
     Human,
     Json,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Detail {
-    Concise,
-    Detailed,
-}
-
-/// `--evidence N|all`
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Quoted(pub(crate) EvidenceLimit);
-
-impl FromStr for Quoted {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "all" => Ok(Self(EvidenceLimit::All)),
-            number => match number.parse() {
-                Ok(count) if count >= 1 => Ok(Self(EvidenceLimit::Few(count))),
-                _ => Err("give a number from 1, or all".to_owned()),
-            },
-        }
-    }
 }

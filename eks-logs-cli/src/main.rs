@@ -1,7 +1,9 @@
 //! `eks-logs`: the tools of eks-logs for people and scripts. Arguments in, answers out; no analysis here.
 
 mod args;
+mod command;
 mod human;
+mod output;
 mod progress;
 mod run;
 mod terminal;
@@ -15,7 +17,7 @@ fn main() -> ExitCode {
     let args = args::Args::parse();
     let status = match run::run(&args) {
         Ok(status) => status,
-        Err(failure) => run::report(&args, &failure),
+        Err(failure) => output::report(&args, &failure),
     };
     // A reader that stops reading (`| head`) is no failure.
     let _ = anstream::stdout().flush();

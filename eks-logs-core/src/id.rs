@@ -75,6 +75,16 @@ impl CollectionName {
     }
 }
 
+impl CollectionName {
+    /// The id of the bundle: instance and collection; the collection alone where the name has no instance.
+    pub fn bundle_id(&self) -> String {
+        match &self.instance {
+            Some(instance) => format!("{instance}_{}", self.collection),
+            None => self.collection.clone(),
+        }
+    }
+}
+
 /// `2026-03-20_0715-UTC...` (Linux script) or `20261122T0700011234Z` (Windows script).
 fn collection_time(text: &str) -> Option<Timestamp> {
     let digits = |range: std::ops::Range<usize>| text.get(range)?.parse::<i16>().ok();

@@ -23,12 +23,14 @@ pub mod store;
 pub mod testing;
 pub mod text;
 
+mod clock;
 mod error;
 mod id;
 mod path;
 
 pub use archive::{ArchiveFormat, ArchiveStore, Limits};
 pub use bundle::{Echo, EchoBy, Fact, FileClass, FileKind, Journal, Layout, Located, Source};
+pub use clock::Clock;
 pub use error::{Error, Result};
 pub use id::{CollectionName, InstanceId};
 pub use path::StorePath;

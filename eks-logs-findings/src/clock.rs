@@ -4,13 +4,14 @@
 //! boot from `btime` or from a message that the kernel printed with both of its clocks.
 
 use jiff::{Timestamp, civil, tz};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::line::Stamp;
 use crate::line::stamp::{DAY, SECOND, timestamp};
 
 /// How a time was arrived at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Certainty {
     /// Printed with year and zone.

@@ -1,15 +1,19 @@
 //! Findings and what a scan says about itself.
 
+use std::collections::BTreeMap;
+
 use eks_logs_core::{FileKind, Source};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::clock::Certainty;
-use crate::rule::{Remedy, RuleId};
+use crate::event::EventKind;
+use crate::rule::{Remedy, RuleId, Section};
 use crate::severity::Severity;
 
 /// Verbatim bytes of a bundle that back a claim.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Evidence {
     /// The file, relative to the bundle's root.
@@ -24,13 +28,48 @@ pub struct Evidence {
     pub time: Option<Timestamp>,
     /// The span's text. Invalid UTF-8 is shown as U+FFFD.
     pub text: String,
-    /// The same event, printed once more elsewhere: it is not counted.
+    /// The same event, printed once more elsewhere, or a further line of an event that is counted: it is not counted.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub duplicate: bool,
 }
 
+/// An event that is printed over several lines, and what it says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Event {
+    /// What kind.
+    pub kind: EventKind,
+    /// The file.
+    pub file: String,
+    /// Its first line, 1-based.
+    pub first_line: u64,
+    /// The last line that is known to be of it.
+    pub last_line: u64,
+    /// When it began, UTC.
+    pub time: Option<Timestamp>,
+    /// What it says. Of an OOM report: `invoker`, `victim`, `victimPid`, `constraint` (`CONSTRAINT_MEMCG`: a cgroup's limit; otherwise the
+    /// node), `limitedCgroup`, `victimCgroup`, `podUid`, `containerId`, `limitKb`, `usageKb`, `totalVmKb`, `anonRssKb`, `fileRssKb`,
+    /// `oomScoreAdj`, `group`. Of a kernel trace: `what`, `instruction`, `process`, `pid`, `taint`. Of a Go crash: `message`, `signal`,
+    /// `goroutine`, `frame` (the first that is not the runtime's), `place`.
+    pub fields: BTreeMap<&'static str, String>,
+}
+
+/// How a state that begins and ends went, by the lines that tell either.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Course {
+    /// How often it came back after it had ended.
+    pub flaps: u64,
+    /// It had ended when the log ended.
+    pub ended: bool,
+    /// Seconds for which it was there, taken together; without the last time if that has not ended. `null` where a time is missing.
+    pub bad_seconds: Option<u64>,
+    /// Seconds for which it was there the last time that it ended.
+    pub last_bad_seconds: Option<u64>,
+}
+
 /// All occurrences of one rule about one subject in one bundle.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Finding {
     /// Its place in the bundle's canonical order: `F-001`.
@@ -46,6 +85,7 @@ pub struct Finding {
     /// Why it is that bad.
     pub severity_reason: String,
     /// Whose line the first evidence is.
+    #[schemars(with = "String")]
     pub source: Source,
     /// What it is about, volatile parts masked; empty for a rule without subjects.
     pub subject: String,
@@ -53,6 +93,9 @@ pub struct Finding {
     pub entities: Vec<String>,
     /// How often it happened; an event that is printed in several files counts once.
     pub count: u64,
+    /// For a fault of the node's state: what was compared with what, with the figures.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
     /// When it first happened, UTC.
     pub first_seen: Option<Timestamp>,
     /// When it last happened, UTC.
@@ -61,6 +104,15 @@ pub struct Finding {
     pub time_certainty: Certainty,
     /// A later line says that it ended, and it did not come back.
     pub cleared: bool,
+    /// How often it ended and came back, where the rule knows what ends it and a line told so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub course: Option<Course>,
+    /// Some of the events of several lines that report it, with their fields.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<Event>,
+    /// Rules that only wrap this fault: their lines about it are among the evidence.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub wrappers: Vec<RuleId>,
     /// The lines, in order of file and offset.
     pub evidence: Vec<Evidence>,
     /// Lines that are not quoted, of all that report it.
@@ -70,7 +122,7 @@ pub struct Finding {
 }
 
 /// A file or a part of one that was not read, and why.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 pub struct Skipped {
     /// The file.
     pub file: String,
@@ -79,7 +131,7 @@ pub struct Skipped {
 }
 
 /// How much of the bundle the findings speak for.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Coverage {
     /// Files that were read to their end.
@@ -97,10 +149,10 @@ pub struct Coverage {
 }
 
 /// Something that is not known, and what that leaves open.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Gap {
-    /// The kind of gap: `cut`, `skipped`, `missing`, `overlong-line`, `encoding`, `time`, `subjects`, `events`, `appended`, `nested-archive`, `unrecognised-errors`,
+    /// The kind of gap: `cut`, `skipped`, `missing`, `overlong-line`, `encoding`, `state`, `time`, `subjects`, `events`, `appended`, `nested-archive`, `unrecognised-errors`,
     /// `unrecognised`, `not-analysed`.
     pub kind: &'static str,
     /// The file, if it is about one.
@@ -111,7 +163,7 @@ pub struct Gap {
 }
 
 /// The bundle that was scanned.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BundleInfo {
     /// Instance and collection, `_` between them; `null` where neither is known.
@@ -129,14 +181,16 @@ pub struct BundleInfo {
 }
 
 /// One file of the bundle.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FileReport {
     /// Its path, relative to the bundle's root.
     pub file: String,
     /// Whose lines it holds.
+    #[schemars(with = "String")]
     pub source: Source,
     /// What kind of content.
+    #[schemars(with = "String")]
     pub kind: FileKind,
     /// Whether it is a file that a collector writes.
     pub known: bool,
@@ -150,8 +204,37 @@ pub struct FileReport {
     pub complete: bool,
 }
 
+/// What a structured check of the node's state came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum CheckOutcome {
+    /// It found its fault: see the findings of its rule.
+    Found,
+    /// All that it needs is there, and nothing is wrong.
+    Passed,
+    /// It makes no sense on this node.
+    NotApplicable,
+    /// What it needs is missing: nothing is known.
+    Unknown,
+}
+
+/// One structured check.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CheckReport {
+    /// Its rule.
+    pub rule: RuleId,
+    /// The part of the node's state that it belongs to.
+    pub section: Section,
+    /// What it came to.
+    pub outcome: CheckOutcome,
+    /// Why it does not apply, or what is missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
 /// What one pass over a bundle found.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Scan {
     /// The bundle.
     pub bundle: BundleInfo,
@@ -163,4 +246,6 @@ pub struct Scan {
     pub gaps: Vec<Gap>,
     /// The files, by path.
     pub files: Vec<FileReport>,
+    /// The structured checks, by rule.
+    pub checks: Vec<CheckReport>,
 }

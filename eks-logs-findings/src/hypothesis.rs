@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::finding::Finding;
@@ -14,7 +15,7 @@ use crate::severity::Severity;
 const MOST: usize = 5;
 
 /// A candidate root cause: a finding, and the findings that it explains.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Hypothesis {
     /// 1 is the best.

@@ -25,6 +25,8 @@ pub mod line;
 pub mod rule;
 pub mod state;
 
+mod checks;
+mod event;
 mod finding;
 mod hypothesis;
 mod scan;
@@ -32,7 +34,10 @@ mod severity;
 mod subject;
 
 pub use clock::Certainty;
-pub use finding::{BundleInfo, Coverage, Evidence, FileReport, Finding, Gap, Scan, Skipped};
+pub use event::EventKind;
+pub use finding::{
+    BundleInfo, CheckOutcome, CheckReport, Course, Coverage, Event, Evidence, FileReport, Finding, Gap, Scan, Skipped,
+};
 pub use hypothesis::{Hypothesis, hypotheses};
 pub use rule::{Catalogue, Rule, RuleError, RuleId};
 pub use scan::{EvidenceLimit, Progress, ScanError, ScanOptions, scan};

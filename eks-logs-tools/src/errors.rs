@@ -1,16 +1,20 @@
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
+use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use eks_logs_core::Located;
-use eks_logs_findings::{Coverage, Evidence, Finding, Gap, Scan, Severity};
+use eks_logs_findings::{Coverage, Evidence, EvidenceLimit, Finding, Gap, Scan, Severity};
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::context::{BundleUsed, Call, Context, Selector};
 use crate::failure::{Code, Failure};
-use crate::open::Options;
+use crate::tool::{About, Effect, Needs, Request};
+use crate::triage::Quoted;
+use crate::window::{TimeArguments, WindowUsed};
 
 /// The most findings on a page.
 const LARGEST_PAGE: usize = 200;
@@ -52,8 +56,29 @@ impl FromStr for SeverityFilter {
     }
 }
 
+impl<'de> Deserialize<'de> for SeverityFilter {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl JsonSchema for SeverityFilter {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "SeverityFilter".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "default": "all",
+            "description": "all, one of critical, high, medium, low, info, a comma list of them, or warning (high and medium)",
+            "examples": ["critical,high"],
+        })
+    }
+}
+
 /// How much of each finding is told.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ResponseFormat {
     /// What it is, where, how often, from when to when.
@@ -64,31 +89,56 @@ pub enum ResponseFormat {
 }
 
 /// The findings of a bundle, filtered and in pages.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 pub struct ErrorsRequest {
+    /// Which bundle.
+    #[serde(flatten)]
+    pub bundle: Selector,
+    /// Which time.
+    #[serde(flatten)]
+    pub time: TimeArguments,
     /// Which severities.
+    #[serde(default)]
     pub severity: SeverityFilter,
-    /// How much of each.
+    /// How much of each: concise, or detailed with evidence, reasons and remedy.
+    #[serde(default)]
     pub response_format: ResponseFormat,
-    /// Findings on a page, 1 to 200.
+    /// Findings on a page.
+    #[serde(rename = "pageSize", default = "page_size")]
+    #[schemars(range(min = 1, max = 200))]
     pub page_size: usize,
-    /// Where the last page ended.
+    /// Where the last page ended: its nextPageToken.
+    #[serde(rename = "pageToken", default)]
     pub page_token: Option<String>,
+    /// The cluster whose baseline says what is normal there.
+    #[serde(rename = "clusterContext", default)]
+    pub cluster_context: Option<String>,
+    /// How many lines each finding quotes, in the detailed format.
+    #[serde(default)]
+    pub evidence: Quoted,
+}
+
+fn page_size() -> usize {
+    50
 }
 
 impl Default for ErrorsRequest {
     fn default() -> Self {
         Self {
+            bundle: Selector::default(),
+            time: TimeArguments::default(),
             severity: SeverityFilter::default(),
             response_format: ResponseFormat::Concise,
-            page_size: 50,
+            page_size: page_size(),
             page_token: None,
+            cluster_context: None,
+            evidence: Quoted(EvidenceLimit::Few(5)),
         }
     }
 }
 
 /// How many findings of each severity the bundle has, before any filter.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[allow(missing_docs)]
 pub struct SeverityCounts {
     pub critical: u64,
@@ -99,7 +149,7 @@ pub struct SeverityCounts {
 }
 
 /// One finding, under the names of the sample server.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub struct ErrorFinding {
     /// `F-001`; the same in every page and every tool.
     pub finding_id: String,
@@ -121,7 +171,7 @@ pub struct ErrorFinding {
 }
 
 /// What the detailed format adds.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[allow(missing_docs)]
 pub struct ErrorDetail {
     pub rule: String,
@@ -135,7 +185,7 @@ pub struct ErrorDetail {
 }
 
 /// What the findings speak for.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CoverageReport {
     /// How much was read.
@@ -146,14 +196,16 @@ pub struct CoverageReport {
 }
 
 /// A page of findings.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs)]
 pub struct ErrorsAnswer {
     pub success: bool,
-    pub bundle_id: Option<String>,
-    pub instance_id: Option<String>,
-    pub collected_at: Option<Timestamp>,
+    /// Which bundle was read.
+    #[serde(flatten)]
+    pub used: BundleUsed,
+    /// The window of time.
+    pub window: WindowUsed,
     pub findings: Vec<ErrorFinding>,
     /// Findings that pass the filter, on all pages.
     pub total_findings: usize,
@@ -177,16 +229,36 @@ struct PageToken {
     bound_to: u64,
 }
 
-/// The findings of a bundle, filtered and in pages.
-///
-/// # Errors
-/// A bad page size, a token of another bundle or filter, or a bundle that cannot be read.
-pub async fn errors(bundle: &Located, request: &ErrorsRequest, options: Options<'_>) -> Result<ErrorsAnswer, Failure> {
+#[async_trait]
+impl Request for ErrorsRequest {
+    type Answer = ErrorsAnswer;
+    const ABOUT: About = About {
+        name: "errors",
+        title: "Findings of a bundle",
+        description: "The findings of a node's log bundle in pages, filtered by severity and time: what each is, where, how often, first and last \
+                      time. Ids (F-001) are the same in every page and tool. Use it to list or filter; use triage first for the whole picture, \
+                      read for the lines around a finding, correlate for their order in time. An empty page is no proof of health: see \
+                      coverage_report.",
+        needs: Needs::Bundle,
+        effect: Effect::Reads,
+    };
+
+    async fn answer(&self, context: &Context, call: Call<'_>) -> Result<ErrorsAnswer, Failure> {
+        errors(self, context, call).await
+    }
+}
+
+async fn errors(request: &ErrorsRequest, context: &Context, call: Call<'_>) -> Result<ErrorsAnswer, Failure> {
     if !(1..=LARGEST_PAGE).contains(&request.page_size) {
         let error = format!("pageSize {} is out of range", request.page_size);
         return Err(Failure::new(Code::BadArgument, error, "give a page size from 1 to 200"));
     }
-    let Scan { bundle, coverage, findings, gaps, .. } = options.scan(bundle).await?;
+    let window = request.time.window()?;
+    let selected = context.select(&request.bundle).await?;
+    let Scan { bundle, coverage, mut findings, gaps, .. } =
+        context.scan(&selected.located, request.evidence.0, call).await?;
+    let used = context.used(&bundle, selected.of_instance);
+    let window = window.apply(&mut findings);
     let mut summary = SeverityCounts::default();
     for finding in &findings {
         *match finding.severity {
@@ -211,9 +283,8 @@ pub async fn errors(bundle: &Located, request: &ErrorsRequest, options: Options<
         page.iter().map(|finding| (finding.rule.to_string(), finding.severity_reason.clone())).collect();
     Ok(ErrorsAnswer {
         success: true,
-        bundle_id: bundle.id,
-        instance_id: bundle.instance_id,
-        collected_at: bundle.collected_at,
+        used,
+        window,
         findings: page.into_iter().map(|finding| told(finding, request.response_format)).collect(),
         total_findings: total,
         page_size: request.page_size,
@@ -252,7 +323,7 @@ fn told(finding: Finding, format: ResponseFormat) -> ErrorFinding {
 
 /// What a token belongs to: this bundle, this filter, these findings.
 fn bound_to(bundle: Option<&str>, request: &ErrorsRequest, findings: &[Finding]) -> u64 {
-    let mut text = format!("{bundle:?} {:?}", request.severity);
+    let mut text = format!("{bundle:?} {:?} {:?}", request.severity, request.time);
     for finding in findings {
         text.push_str(&finding.fingerprint);
     }

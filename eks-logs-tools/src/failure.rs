@@ -1,9 +1,10 @@
 use eks_logs_core::Error;
 use eks_logs_findings::{RuleError, ScanError};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// What kind of failure it is: decides the CLI's exit status and the wire's status code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Code {
@@ -38,7 +39,7 @@ impl Code {
 }
 
 /// What helps.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Details {
     /// What to do.
     pub suggestion: String,
@@ -48,7 +49,7 @@ pub struct Details {
 }
 
 /// An answer that is none: never an empty success.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema, thiserror::Error)]
 #[error("{error}")]
 pub struct Failure {
     /// Always false.

@@ -1,32 +1,47 @@
 //! The tools, typed once for every adapter: a request in, an answer or a [`Failure`] out, both serialisable.
 //!
-//! | tool | what it answers |
-//! |---|---|
-//! | [`triage`] | what is wrong with the node, worst first, with evidence, candidate causes and what is not known |
-//! | [`errors`] | the findings, filtered and in pages |
-//! | [`validate`] | what the bundle holds and what it lacks |
-//! | [`list_rules`], [`describe_rule`] | what is looked for, and why |
+//! A tool is a [`Request`] type: its fields are the arguments, [`Request::answer`] answers them in a [`Context`], [`Request::ABOUT`] says what
+//! it is for. [`tools`] is the registry: names, JSON Schemas made from the types, and a call by name for adapters that speak JSON.
+//! To add a tool: a module with a request and an answer, and a row in the registry; every adapter has it then.
 //!
 //! Adapters (CLI, MCP, Lambda) hold no analysis: they turn arguments into requests and print answers. Text that leaves the tools has
 //! its secrets redacted by span ([`redact`]).
+//!
+//! ```
+//! use eks_logs_tools::{Bundles, Call, Context, Code, tool};
+//! # futures_lite::future::block_on(async {
+//! let context = Context::new(Bundles::Directory(".".into()));
+//! let answer = tool("rules")?.call(&context, serde_json::json!({ "id": "network/conntrack-table-full" }), Call::default()).await?;
+//! assert_eq!(answer["rule"]["severity"], "critical");
+//! let failure = tool("errors")?.call(&context, serde_json::json!({ "pagesize": 5 }), Call::default()).await.unwrap_err();
+//! assert_eq!((failure.code, failure.details.suggestion.as_str()), (Code::BadArgument, "did you mean pageSize?"));
+//! # Ok::<(), eks_logs_tools::Failure>(())
+//! # }).unwrap();
+//! ```
 
 pub mod redact;
 
+mod context;
 mod errors;
 mod failure;
 mod open;
 mod rules;
+mod tool;
 mod triage;
 mod validate;
+mod window;
 
+pub use context::{BundleUsed, Bundles, Call, Context, Selected, Selector, Stop};
 pub use errors::{
-    CoverageReport, ErrorFinding, ErrorsAnswer, ErrorsRequest, ResponseFormat, SeverityCounts, SeverityFilter, errors,
+    CoverageReport, ErrorFinding, ErrorsAnswer, ErrorsRequest, ResponseFormat, SeverityCounts, SeverityFilter,
 };
 pub use failure::{Code, Details, Failure};
-pub use open::{Options, open_local};
+pub use open::open_local;
 pub use rules::{
-    CheckAnswer, Overlap, RuleAnswer, RuleLine, RulesAnswer, check_rules, describe_rule, list_rules, load_rules,
-    rule_patterns,
+    CheckAnswer, Overlap, RuleAnswer, RuleLine, RulesAnswer, RulesRequest, check_rules, describe_rule, list_rules,
+    load_rules, rule_patterns,
 };
-pub use triage::{TriageAnswer, triage};
-pub use validate::{ManifestFile, Presence, SourceReport, ValidateAnswer, validate};
+pub use tool::{About, Effect, Needs, Request, Tool, tool, tools};
+pub use triage::{Quoted, TriageAnswer, TriageRequest};
+pub use validate::{ManifestFile, Presence, SourceReport, ValidateAnswer, ValidateRequest};
+pub use window::{TimeArguments, Window, WindowUsed};

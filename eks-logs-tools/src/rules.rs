@@ -1,14 +1,61 @@
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use eks_logs_findings::rule::{Example, Remedy, overlapping};
+use async_trait::async_trait;
+use eks_logs_findings::rule::{Example, Remedy, Section, overlapping};
 use eks_logs_findings::{Catalogue, Rule, Severity};
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
+use crate::context::{Call, Context};
 use crate::failure::{Code, Failure};
+use crate::tool::{About, Effect, Needs, Request};
+
+/// What is looked for, and why.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+pub struct RulesRequest {
+    /// One rule with all that it says, such as network/conntrack-table-full; without it, the list.
+    #[serde(default)]
+    pub id: Option<String>,
+    /// Only rules of this area (cni, kernel, kubelet, ...).
+    #[serde(default)]
+    pub area: Option<String>,
+}
+
+#[async_trait]
+impl Request for RulesRequest {
+    type Answer = RulesAnswer;
+    const ABOUT: About = About {
+        name: "rules",
+        title: "What is looked for, and why",
+        description: "The rules behind the findings: the list (optionally of one area), or one rule with its meaning, severity and reason, \
+                      what it can bring about and what to do. Use it to learn what a finding's rule means, or whether a fault is looked for.",
+        needs: Needs::Nothing,
+        effect: Effect::Reads,
+    };
+
+    async fn answer(&self, context: &Context, _: Call<'_>) -> Result<RulesAnswer, Failure> {
+        if let Some(id) = &self.id {
+            let rule = describe_rule(&context.catalogue, id)?;
+            return Ok(RulesAnswer { success: true, count: 1, rules: vec![rule.line.clone()], rule: Some(rule) });
+        }
+        let mut answer = list_rules(&context.catalogue);
+        if let Some(area) = &self.area {
+            answer.rules.retain(|rule| rule.id.split_once('/').is_some_and(|(of, _)| of == area));
+            if answer.rules.is_empty() {
+                let areas: BTreeSet<&str> = context.catalogue.rules().iter().map(|rule| rule.id.area()).collect();
+                let there = areas.into_iter().collect::<Vec<_>>().join(", ");
+                return Err(Failure::new(Code::NotFound, format!("no rules in {area:?}"), format!("areas: {there}")));
+            }
+            answer.count = answer.rules.len();
+        }
+        Ok(answer)
+    }
+}
 
 /// One rule in a list.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RuleLine {
     /// Its id.
@@ -22,7 +69,7 @@ pub struct RuleLine {
 }
 
 /// The catalogue.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RulesAnswer {
     /// Always true.
@@ -31,10 +78,13 @@ pub struct RulesAnswer {
     pub count: usize,
     /// The rules, by id.
     pub rules: Vec<RuleLine>,
+    /// The one that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<RuleAnswer>,
 }
 
 /// One rule with all that it says.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs)]
 pub struct RuleAnswer {
@@ -48,6 +98,9 @@ pub struct RuleAnswer {
     pub causes: Vec<String>,
     pub docs: Vec<String>,
     pub subject: Vec<String>,
+    /// The part of the node's state that it reads, for a rule that reads no lines.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub check: Option<Section>,
     pub literals: Vec<String>,
     pub regex: Option<String>,
     pub unless: Vec<String>,
@@ -68,7 +121,7 @@ fn line(rule: &Rule) -> RuleLine {
 /// All rules, by id.
 pub fn list_rules(catalogue: &Catalogue) -> RulesAnswer {
     let rules: Vec<RuleLine> = catalogue.rules().iter().map(line).collect();
-    RulesAnswer { success: true, count: rules.len(), rules }
+    RulesAnswer { success: true, count: rules.len(), rules, rule: None }
 }
 
 /// One rule.
@@ -99,7 +152,11 @@ pub fn describe_rule(catalogue: &Catalogue, id: &str) -> Result<RuleAnswer, Fail
         };
         return Err(Failure::new(Code::NotFound, format!("no rule {id:?}"), suggestion));
     };
-    let lines = |examples: &[Example]| examples.iter().map(|example| example.line.clone()).collect();
+    let told = |example: &Example| match example.files.is_empty() {
+        true => example.line.clone(),
+        false => example.files.keys().map(String::as_str).collect::<Vec<_>>().join(", "),
+    };
+    let lines = |examples: &[Example]| examples.iter().map(told).collect();
     Ok(RuleAnswer {
         success: true,
         line: line(rule),
@@ -110,6 +167,7 @@ pub fn describe_rule(catalogue: &Catalogue, id: &str) -> Result<RuleAnswer, Fail
         causes: rule.causes.iter().map(ToString::to_string).collect(),
         docs: rule.docs.clone(),
         subject: rule.subject.clone(),
+        check: rule.check,
         literals: rule.matcher.literals.clone(),
         regex: rule.matcher.pattern.as_ref().map(|pattern| pattern.as_str().to_owned()),
         unless: rule.unless.iter().map(|unless| format!("{}: {}", unless.reason, unless.pattern.as_str())).collect(),
@@ -120,7 +178,7 @@ pub fn describe_rule(catalogue: &Catalogue, id: &str) -> Result<RuleAnswer, Fail
 }
 
 /// Two rules that speak about the same lines.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Overlap {
     /// The rule whose examples all match elsewhere.
@@ -132,7 +190,7 @@ pub struct Overlap {
 }
 
 /// A directory of rules that loads.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CheckAnswer {
     /// Always true.

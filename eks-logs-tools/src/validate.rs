@@ -1,14 +1,24 @@
+use async_trait::async_trait;
+use eks_logs_core::Layout;
 use eks_logs_core::bundle::NodeKind;
-use eks_logs_core::{Layout, Located};
-use eks_logs_findings::{Catalogue, Coverage, Gap, Scan};
-use jiff::Timestamp;
-use serde::Serialize;
+use eks_logs_findings::{Catalogue, Coverage, EvidenceLimit, Gap, Scan};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
+use crate::context::{BundleUsed, Call, Context, Selector};
 use crate::failure::Failure;
-use crate::open::Options;
+use crate::tool::{About, Effect, Needs, Request};
+
+/// What a bundle holds and what it lacks.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+pub struct ValidateRequest {
+    /// Which bundle.
+    #[serde(flatten)]
+    pub bundle: Selector,
+}
 
 /// Whether an expected file is there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Presence {
     /// There, with content.
@@ -24,7 +34,7 @@ pub enum Presence {
 }
 
 /// One expected file.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SourceReport {
     /// The file.
@@ -36,7 +46,7 @@ pub struct SourceReport {
 }
 
 /// One file of the bundle.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ManifestFile {
     /// Relative to the bundle's root.
@@ -52,14 +62,14 @@ pub struct ManifestFile {
 }
 
 /// What a bundle holds and lacks.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs)]
 pub struct ValidateAnswer {
     pub success: bool,
-    pub bundle_id: Option<String>,
-    pub instance_id: Option<String>,
-    pub collected_at: Option<Timestamp>,
+    /// Which bundle was read.
+    #[serde(flatten)]
+    pub used: BundleUsed,
     /// Every file was read to its end, and none that is always written is missing.
     pub complete: bool,
     pub file_count: u64,
@@ -75,14 +85,30 @@ pub struct ValidateAnswer {
     pub gaps: Vec<Gap>,
 }
 
+#[async_trait]
+impl Request for ValidateRequest {
+    type Answer = ValidateAnswer;
+    const ABOUT: About = About {
+        name: "validate",
+        title: "What a bundle holds and lacks",
+        description: "Whether a node's log bundle is whole: every file with its size, what is missing, empty or cut off, and what that leaves \
+                      unknown. Use it when a collection may have failed or a finding rests on a file that may be absent.",
+        needs: Needs::Bundle,
+        effect: Effect::Reads,
+    };
+
+    async fn answer(&self, context: &Context, call: Call<'_>) -> Result<ValidateAnswer, Failure> {
+        validate(self, context, call).await
+    }
+}
+
 /// Reads every byte of a bundle, judges none, and says what is there.
-///
-/// # Errors
-/// A [`Failure`] if nothing of the bundle can be read.
-pub async fn validate(bundle: &Located, options: Options<'_>) -> Result<ValidateAnswer, Failure> {
-    let without_rules = Catalogue::empty();
+async fn validate(request: &ValidateRequest, context: &Context, call: Call<'_>) -> Result<ValidateAnswer, Failure> {
+    let selected = context.select(&request.bundle).await?;
+    let bundle = &selected.located;
     let Scan { bundle: info, coverage, files, gaps, .. } =
-        Options { catalogue: &without_rules, ..options }.scan(bundle).await?;
+        context.scan_with(&Catalogue::empty(), bundle, EvidenceLimit::Few(1), call).await?;
+    let used = context.used(&info, selected.of_instance);
     let report = |(path, on): &(String, NodeKind)| {
         let file = files.iter().find(|file| file.file == *path);
         let (presence, why) = match (file, on) {
@@ -106,9 +132,7 @@ pub async fn validate(bundle: &Located, options: Options<'_>) -> Result<Validate
     let full = |file: &str| if bundle.root.is_root() { file.to_owned() } else { format!("{}/{file}", bundle.root) };
     Ok(ValidateAnswer {
         success: true,
-        bundle_id: info.id,
-        instance_id: info.instance_id,
-        collected_at: info.collected_at,
+        used,
         complete: coverage.scan_complete && missing_patterns.is_empty(),
         file_count: info.files,
         total_size: info.bytes,

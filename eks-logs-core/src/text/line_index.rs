@@ -235,7 +235,7 @@ mod tests {
     use crate::text::{BLOCK, Splitter};
 
     fn index(content: &[u8]) -> LineIndex {
-        let mut splitter = Splitter::default();
+        let mut splitter = Splitter::holding(BLOCK);
         let mut builder = LineIndexBuilder::default();
         splitter.begin(Vec::new());
         let mut rest = content;

@@ -14,39 +14,46 @@ pub struct Splitter {
     filled: usize,
     /// Offset in the file of the first byte of `buffer`.
     start: u64,
-    /// Bytes at the start of `buffer` that were in the last block too.
+    /// Bytes at the start of `buffer` that are context.
+    context: usize,
+    /// Bytes behind the context that were in the last block too.
     repeated: usize,
     /// The longest line that is kept whole, in bytes.
     longest: usize,
+    /// Bytes in front of a block that it carries along.
+    carries: usize,
     /// Some block ended inside a line.
     overlong: bool,
 }
 
-/// A block and the offset at which it starts.
+/// A block with its context, and the offset at which the context starts.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Cut {
-    /// Offset in the file of the first byte.
+    /// Offset in the file of the first byte of `data`.
     pub start: u64,
-    /// Whole lines, or a piece of one line that is longer than the longest that is held.
+    /// Bytes of `data` in front of the block: to be looked back at, and in the block before.
+    pub context: usize,
+    /// The context, then whole lines, or a piece of one line that is longer than the longest that is held.
     pub data: Vec<u8>,
 }
 
-impl Default for Splitter {
-    fn default() -> Self {
-        Self::holding(BLOCK)
-    }
-}
-
 impl Splitter {
-    /// One that keeps lines whole up to `longest` bytes (a block at least).
+    /// One that keeps lines whole up to `longest` bytes (a block at least), and whose blocks carry no context.
     pub fn holding(longest: usize) -> Self {
         let longest = longest.max(BLOCK);
-        Self { buffer: Vec::new(), filled: 0, start: 0, repeated: 0, longest, overlong: false }
+        Self { buffer: Vec::new(), filled: 0, start: 0, context: 0, repeated: 0, longest, carries: 0, overlong: false }
+    }
+
+    /// Has blocks carry up to `bytes` of what is in front of them.
+    #[must_use]
+    pub fn with_context(mut self, bytes: usize) -> Self {
+        self.carries = bytes;
+        self
     }
 
     /// Begins a file with a buffer to reuse.
     pub fn begin(&mut self, buffer: Vec<u8>) {
-        *self = Splitter { buffer, ..Splitter::holding(self.longest) };
+        *self = Splitter { buffer, ..Splitter::holding(self.longest).with_context(self.carries) };
         self.buffer.resize(BLOCK, 0);
     }
 
@@ -83,9 +90,10 @@ impl Splitter {
         if self.filled < self.buffer.len() {
             return None;
         }
-        let line_end = memchr::memrchr(b'\n', &self.buffer).map(|newline| newline + 1);
-        if line_end.is_none() && self.buffer.len() < self.longest {
-            let larger = (2 * self.buffer.len()).min(self.longest);
+        let line_end = memchr::memrchr(b'\n', &self.buffer[self.context..]).map(|newline| self.context + newline + 1);
+        let block = self.buffer.len() - self.context;
+        if line_end.is_none() && block < self.longest {
+            let larger = self.context + (2 * block).min(self.longest);
             self.buffer.resize(larger, 0);
             return None;
         }
@@ -97,15 +105,18 @@ impl Splitter {
                 (self.filled, self.filled - OVERLAP)
             }
         };
+        let context = carried.min(self.carries);
+        let kept = carried - context;
+        let rest = self.filled - kept;
         let mut buffer = next();
-        buffer.resize(BLOCK.max(self.filled - carried + 1), 0);
-        let rest = self.filled - carried;
-        buffer[..rest].copy_from_slice(&self.buffer[carried..self.filled]);
+        buffer.resize((context + BLOCK).max(rest + 1), 0);
+        buffer[..rest].copy_from_slice(&self.buffer[kept..self.filled]);
         let mut data = std::mem::replace(&mut self.buffer, buffer);
         data.truncate(end);
-        let cut = Cut { start: self.start, data };
-        self.start += carried as u64;
+        let cut = Cut { start: self.start, context: self.context, data };
+        self.start += kept as u64;
         self.filled = rest;
+        self.context = context;
         self.repeated = end - carried;
         Some(cut)
     }
@@ -113,14 +124,14 @@ impl Splitter {
     /// The file is over: the last block, unless nothing is left, and otherwise the unused buffer.
     pub fn finish(&mut self) -> Result<Cut, Vec<u8>> {
         let mut data = std::mem::take(&mut self.buffer);
-        if self.filled <= self.repeated {
+        if self.filled <= self.context + self.repeated {
             return Err(data);
         }
         data.truncate(self.filled);
-        let start = self.start;
+        let (start, context) = (self.start, self.context);
         self.start += self.filled as u64;
-        (self.filled, self.repeated) = (0, 0);
-        Ok(Cut { start, data })
+        (self.filled, self.context, self.repeated) = (0, 0, 0);
+        Ok(Cut { start, context, data })
     }
 }
 
@@ -130,8 +141,8 @@ mod tests {
 
     use super::*;
 
-    fn split(content: &[u8], pieces: &[usize], longest: usize) -> Vec<Cut> {
-        let mut splitter = Splitter::holding(longest);
+    fn split(content: &[u8], pieces: &[usize], longest: usize, context: usize) -> Vec<Cut> {
+        let mut splitter = Splitter::holding(longest).with_context(context);
         splitter.begin(Vec::new());
         let (mut cuts, mut at, mut piece) = (Vec::new(), 0, 0);
         while at < content.len() {
@@ -168,18 +179,21 @@ mod tests {
         #[test]
         fn blocks_tile_the_file_and_do_not_depend_on_the_pieces(
             content in content(), pieces in proptest::collection::vec(1_usize..BLOCK, 1..4),
-            longest in prop_oneof![Just(BLOCK), Just(2 * BLOCK)],
+            longest in prop_oneof![Just(BLOCK), Just(2 * BLOCK)], context in prop_oneof![Just(0), Just(8 << 10)],
         ) {
-            let cuts = split(&content, &pieces, longest);
-            prop_assert_eq!(&cuts, &split(&content, &[BLOCK], longest));
+            let cuts = split(&content, &pieces, longest, context);
+            prop_assert_eq!(&cuts, &split(&content, &[BLOCK], longest, context));
             let mut covered = 0_usize;
             for cut in &cuts {
-                let start = cut.start as usize;
+                let start = cut.start as usize + cut.context;
+                prop_assert_eq!(cut.context, start.min(context));
+                prop_assert_eq!(&cut.data[..cut.context], &content[start - cut.context..start]);
+                let body = &cut.data[cut.context..];
                 prop_assert!(start == covered || (start + OVERLAP == covered && !content[start..covered].contains(&b'\n')));
-                prop_assert_eq!(cut.data.as_slice(), &content[start..start + cut.data.len()]);
-                covered = start + cut.data.len();
-                let whole = covered == content.len() || cut.data.ends_with(b"\n");
-                prop_assert!(whole || (cut.data.len() == longest && !cut.data.contains(&b'\n')));
+                prop_assert_eq!(body, &content[start..start + body.len()]);
+                covered = start + body.len();
+                let whole = covered == content.len() || body.ends_with(b"\n");
+                prop_assert!(whole || (body.len() == longest && !body.contains(&b'\n')));
             }
             prop_assert_eq!(covered, content.len());
         }

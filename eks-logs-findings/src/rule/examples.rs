@@ -5,6 +5,7 @@ use std::fmt;
 use eks_logs_core::{Layout, StorePath};
 
 use super::{Catalogue, Example, Rule};
+use crate::checks;
 use crate::scan::matches_line;
 
 /// An example that does not hold.
@@ -16,6 +17,8 @@ pub enum ExampleFailure {
     Missed(String),
     /// A counter-example matches.
     Matched(String),
+    /// A check cites what its files do not hold.
+    BadCitation(String),
     /// No counter-example needs this `unless`.
     IdleUnless(String),
 }
@@ -26,6 +29,7 @@ impl fmt::Display for ExampleFailure {
             Self::WrongFile(file) => write!(f, "example file {file:?}: no line in it has one of the rule's sources"),
             Self::Missed(line) => write!(f, "example does not match: {line:?}"),
             Self::Matched(line) => write!(f, "counter-example matches: {line:?}"),
+            Self::BadCitation(what) => write!(f, "the check cites what is not there: {what}"),
             Self::IdleUnless(regex) => write!(f, "no counter-example needs the unless {regex:?}"),
         }
     }
@@ -34,6 +38,20 @@ impl fmt::Display for ExampleFailure {
 /// Everything that does not hold; empty for a sound rule.
 pub fn check_examples(rule: &Rule) -> Vec<ExampleFailure> {
     let mut failures = Vec::new();
+    if rule.check.is_some() {
+        for (wanted, examples) in [(true, &rule.examples), (false, &rule.counter_examples)] {
+            for (at, example) in examples.iter().enumerate() {
+                let told = example.why.clone().unwrap_or_else(|| format!("number {}", at + 1));
+                match checks::finds(rule, &example.files) {
+                    Ok(found) if found == wanted => {}
+                    Ok(true) => failures.push(ExampleFailure::Matched(told)),
+                    Ok(false) => failures.push(ExampleFailure::Missed(told)),
+                    Err(what) => failures.push(ExampleFailure::BadCitation(format!("{told}: {what}"))),
+                }
+            }
+        }
+        return failures;
+    }
     for example in &rule.examples {
         match verdict(rule, example) {
             None => failures.push(ExampleFailure::WrongFile(example.file.clone())),
@@ -59,7 +77,8 @@ pub fn check_examples(rule: &Rule) -> Vec<ExampleFailure> {
 /// Other rules that match every example of this one. With the same severity or a worse one they say all that it says: it is shadowed;
 /// otherwise they overlap.
 pub fn overlapping<'a>(rule: &Rule, catalogue: &'a Catalogue) -> Vec<&'a Rule> {
-    let others = catalogue.rules().iter().filter(|other| other.id != rule.id && !rule.examples.is_empty());
+    let reads_lines = rule.check.is_none() && !rule.examples.is_empty();
+    let others = catalogue.rules().iter().filter(|other| other.id != rule.id && reads_lines);
     others.filter(|other| rule.examples.iter().all(|example| verdict(other, example) == Some(true))).collect()
 }
 

@@ -1,5 +1,6 @@
 //! One rule file: TOML to [`Rule`], with the line of what is wrong.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use eks_logs_core::Layout;
@@ -7,8 +8,9 @@ use schemars::{JsonSchema, schema_for};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{ClearedBy, Escalate, Example, LineMatcher, Pattern, Remedy, Repeat, Rule, RuleId, Unless};
+use super::{ClearedBy, Escalate, Example, LineMatcher, Pattern, Remedy, Repeat, Rule, RuleId, Section, Unless};
 use crate::Severity;
+use crate::checks;
 
 /// The shortest literal, in bytes: shorter ones stand in every line and make a scan slow.
 const SHORTEST_LITERAL: usize = 4;
@@ -43,9 +45,17 @@ struct RuleFile {
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     subject: Vec<Spanned<String>>,
-    /// What a line looks like.
+    /// It only wraps the error of something else: where another rule is about the same line or event and is no milder, that one is told.
+    #[serde(default)]
+    generic: bool,
+    /// It reads what components quote: output of probes, commands, statuses. Otherwise a match lies in the component's own words.
+    #[serde(default)]
+    reads_quoted: bool,
+    /// What a line looks like. A rule has this or `check`.
     #[serde(rename = "match")]
-    matcher: MatcherFile,
+    matcher: Option<MatcherFile>,
+    /// Which structured check finds the fault: the one of the rule's id.
+    check: Option<CheckFile>,
     /// Contexts in which a match is benign.
     #[serde(default)]
     unless: Vec<UnlessFile>,
@@ -75,6 +85,13 @@ struct MatcherFile {
     /// And its message matches this (Rust regex syntax, bytes).
     #[schemars(with = "Option<String>")]
     regex: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct CheckFile {
+    /// The part of the node's state that it belongs to.
+    section: Section,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -137,8 +154,13 @@ struct RemedyFile {
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ExampleFile {
-    file: String,
-    line: String,
+    /// For a line: the file in which it stands.
+    file: Option<String>,
+    /// The whole line, without its newline.
+    line: Option<String>,
+    /// For a check: the files of a small bundle, by path.
+    #[serde(default)]
+    files: BTreeMap<String, String>,
     why: Option<String>,
 }
 
@@ -193,7 +215,24 @@ pub(super) fn read(id: &str, text: &str, trust: Trust) -> Result<Rule, Refused> 
         })?;
         sources.push(known);
     }
-    let matcher = reader.matcher(&file.matcher.literals, file.matcher.regex.as_ref())?;
+    let whole = |reason: &str| Refused { line: 0, reason: reason.to_owned() };
+    let (matcher, check) = match (&file.matcher, &file.check) {
+        (Some(lines), None) => (reader.matcher(&lines.literals, lines.regex.as_ref())?, None),
+        (None, Some(check)) if checks::exists(id) => (LineMatcher::default(), Some(check.section)),
+        (None, Some(_)) => {
+            return Err(whole(
+                "there is no structured check of this id: checks are code; a rule of yours needs [match]",
+            ));
+        }
+        _ => return Err(whole("a rule has either [match] (it reads lines) or [check] (it reads state)")),
+    };
+    let lines_only =
+        !file.unless.is_empty() || !file.escalate.is_empty() || file.repeat.is_some() || file.cleared_by.is_some();
+    if check.is_some() && (lines_only || !file.subject.is_empty()) {
+        return Err(whole(
+            "a check decides by itself: unless, subject, repeat, escalate and cleared_by are for [match]",
+        ));
+    }
     if trust == Trust::Checked {
         for capture in &file.subject {
             let known = matcher.pattern.as_ref().and_then(Pattern::regex);
@@ -203,9 +242,10 @@ pub(super) fn read(id: &str, text: &str, trust: Trust) -> Result<Rule, Refused> 
                 );
             }
         }
-        if file.examples.len() < 2 || file.counter_examples.is_empty() {
+        let least = if check.is_some() { 1 } else { 2 };
+        if file.examples.len() < least || file.counter_examples.is_empty() {
             let reason = format!(
-                "a rule has at least 2 examples and 1 counter-example; this one has {} and {}",
+                "a rule has at least {least} examples and 1 counter-example; this one has {} and {}",
                 file.examples.len(),
                 file.counter_examples.len()
             );
@@ -227,7 +267,13 @@ pub(super) fn read(id: &str, text: &str, trust: Trust) -> Result<Rule, Refused> 
         .repeat
         .as_ref()
         .map(|repeat| Ok(Repeat { count: repeat.count, within: reader.duration(repeat.within.as_ref())? }));
-    let example = |file: ExampleFile| Example { file: file.file, line: file.line, why: file.why };
+    let example = |file: ExampleFile| match (check, file.file, file.line, file.files.is_empty()) {
+        (None, Some(path), Some(line), true) => Ok(Example { file: path, line, files: BTreeMap::new(), why: file.why }),
+        (Some(_), None, None, false) => {
+            Ok(Example { file: String::new(), line: String::new(), files: file.files, why: file.why })
+        }
+        _ => Err(whole("an example of a [match] has `file` and `line`, one of a [check] has `files`")),
+    };
     Ok(Rule {
         id: RuleId(id.to_owned()),
         title: file.title.get_ref().clone(),
@@ -235,6 +281,8 @@ pub(super) fn read(id: &str, text: &str, trust: Trust) -> Result<Rule, Refused> 
         sources,
         causes: file.causes.into_iter().map(RuleId).collect(),
         subject: file.subject.into_iter().map(Spanned::into_inner).collect(),
+        generic: file.generic,
+        reads_quoted: file.reads_quoted,
         unless: unless.collect::<Result<_, _>>()?,
         escalate: escalate.collect::<Result<_, _>>()?,
         cleared_by: cleared_by.transpose()?,
@@ -246,8 +294,9 @@ pub(super) fn read(id: &str, text: &str, trust: Trust) -> Result<Rule, Refused> 
         signals: file.signals,
         docs: file.docs,
         matcher,
-        examples: file.examples.into_iter().map(example).collect(),
-        counter_examples: file.counter_examples.into_iter().map(example).collect(),
+        check,
+        examples: file.examples.into_iter().map(example).collect::<Result<_, _>>()?,
+        counter_examples: file.counter_examples.into_iter().map(example).collect::<Result<_, _>>()?,
     })
 }
 

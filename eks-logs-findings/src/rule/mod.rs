@@ -5,11 +5,13 @@ mod examples;
 mod file;
 mod pattern;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
 use eks_logs_core::Source;
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 pub use catalogue::{Catalogue, RuleError};
 pub use examples::{ExampleFailure, check_examples, overlapping};
@@ -18,7 +20,7 @@ pub use pattern::Pattern;
 use crate::Severity;
 
 /// A rule's name, equal to its path: `network/conntrack-table-full`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(transparent)]
 pub struct RuleId(pub(crate) String);
 
@@ -40,8 +42,67 @@ impl fmt::Display for RuleId {
     }
 }
 
+/// The part of a node's state that a structured check belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[allow(missing_docs)]
+pub enum Section {
+    Iptables,
+    Cni,
+    Routes,
+    Dns,
+    Eni,
+    Ipamd,
+    Conntrack,
+    KubeProxy,
+    NetworkPolicy,
+    ApiServer,
+    Storage,
+    Memory,
+    Cpu,
+    Processes,
+    Services,
+    Kubelet,
+    Containerd,
+    Versions,
+    Sysctl,
+    Reboots,
+    Time,
+    Gpu,
+}
+
+impl Section {
+    /// The section's name, as in rule files and answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Section::Iptables => "iptables",
+            Section::Cni => "cni",
+            Section::Routes => "routes",
+            Section::Dns => "dns",
+            Section::Eni => "eni",
+            Section::Ipamd => "ipamd",
+            Section::Conntrack => "conntrack",
+            Section::KubeProxy => "kube-proxy",
+            Section::NetworkPolicy => "network-policy",
+            Section::ApiServer => "api-server",
+            Section::Storage => "storage",
+            Section::Memory => "memory",
+            Section::Cpu => "cpu",
+            Section::Processes => "processes",
+            Section::Services => "services",
+            Section::Kubelet => "kubelet",
+            Section::Containerd => "containerd",
+            Section::Versions => "versions",
+            Section::Sysctl => "sysctl",
+            Section::Reboots => "reboots",
+            Section::Time => "time",
+            Section::Gpu => "gpu",
+        }
+    }
+}
+
 /// What one line must look like.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct LineMatcher {
     /// The line holds at least one of these, byte for byte.
     pub literals: Vec<String>,
@@ -89,19 +150,21 @@ pub struct ClearedBy {
     pub severity: Severity,
 }
 
-/// A line of a file, as an example.
+/// A line of a file as an example, or the files of a small bundle for a rule that reads state.
 #[derive(Clone, Debug)]
 pub struct Example {
-    /// The path it stands in.
+    /// The path it stands in; empty for files.
     pub file: String,
-    /// The whole line, without its newline.
+    /// The whole line, without its newline; empty for files.
     pub line: String,
+    /// The files, by path; empty for a line.
+    pub files: BTreeMap<String, String>,
     /// For counter-examples: why it is no fault.
     pub why: Option<String>,
 }
 
 /// What to do.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Remedy {
     /// Steps, in order.
     pub steps: Vec<String>,
@@ -134,8 +197,14 @@ pub struct Rule {
     pub docs: Vec<String>,
     /// Captures that tell one subject from another.
     pub subject: Vec<String>,
-    /// What a line must look like.
+    /// It only wraps: where another rule is about the same line or event, that one is told, with this one's lines.
+    pub generic: bool,
+    /// It is about what components quote (the output of probes, commands, statuses), not only about their own words.
+    pub reads_quoted: bool,
+    /// What a line must look like; without literals for a rule that reads state.
     pub matcher: LineMatcher,
+    /// For a rule that reads state: the part of it that it belongs to. The check is the code of the rule's id.
+    pub check: Option<Section>,
     /// Contexts in which it is benign.
     pub unless: Vec<Unless>,
     /// Below this it is no finding.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use eks_logs_core::{Fact, InstanceId, Layout, Located, bundle::NodeKind};
 
-use super::tally::{FileTally, OTHERS, Tallies};
+use super::files::{FileTally, OTHERS, Tallies};
 use crate::clock::Clock;
 use crate::finding::{BundleInfo, Coverage, FileReport, Gap, Skipped};
 use crate::line::Stamp;

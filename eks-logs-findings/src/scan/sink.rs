@@ -6,17 +6,20 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use eks_logs_core::{
-    ArchiveStore, FileClass, FileEnd, FileSink, Flow, Layout, Limits, Object, Refusal, Result, StorePath,
+    ArchiveStore, FileClass, FileEnd, FileSink, Flow, Layout, Limits, Object, Refusal, Result, Source, StorePath,
 };
-use eks_logs_core::text::{Cut, Splitter, Workers};
+use eks_logs_core::text::{BLOCK, Cut, Splitter, Workers};
 use flate2::write::MultiGzDecoder;
 
 use super::block::{self, Block, Scanned, Scratch};
+use super::files::Tallies;
 use super::matcher::{Matcher, Matchers};
-use super::tally::Tallies;
 use super::{Progress, ScanError};
+use crate::checks::Keeper;
 use crate::rule::Catalogue;
 
+/// Bytes in front of a block that it carries along, to be looked back at and not to be scanned again.
+pub(super) const CONTEXT: usize = 8 << 10;
 /// Compressed bytes that are decoded at a time: deflate may give a thousand times as many.
 const GZIP_PIECE: usize = 4 << 10;
 /// Bytes that tell a file's encoding.
@@ -25,6 +28,8 @@ const MAGIC: u64 = 4;
 /// What a walk brought.
 pub(super) struct Read {
     pub(super) tallies: Tallies,
+    /// State files, for the checks.
+    pub(super) state: Keeper,
     /// Directories around bundles, and whether a bundle stands at the root.
     pub(super) inner_roots: BTreeSet<String>,
     pub(super) at_root: bool,
@@ -48,6 +53,8 @@ pub(super) struct Sink<'a> {
     catalogue: Catalogue,
     root: StorePath,
     matchers: Matchers,
+    /// Sources that checks read.
+    checked: BTreeSet<Source>,
     workers: Workers<Block, Scanned>,
     read: Read,
     splitter: Splitter,
@@ -62,11 +69,12 @@ impl<'a> Sink<'a> {
         catalogue: &Catalogue,
         root: &StorePath,
         threads: usize,
-        quotes: usize,
+        tallies: Tallies,
         progress: Option<Progress<'a>>,
     ) -> Self {
         let read = Read {
-            tallies: Tallies::new(quotes),
+            tallies,
+            state: Keeper::default(),
             inner_roots: BTreeSet::new(),
             at_root: false,
             refused: Vec::new(),
@@ -76,12 +84,18 @@ impl<'a> Sink<'a> {
             catalogue: catalogue.clone(),
             root: root.clone(),
             matchers: Matchers::new(catalogue.clone()),
+            checked: catalogue
+                .rules()
+                .iter()
+                .filter(|rule| rule.check.is_some())
+                .flat_map(|rule| rule.sources.clone())
+                .collect(),
             workers: Workers::start(threads, || {
                 let (catalogue, mut scratch) = (catalogue.clone(), Scratch::default());
                 move |block| block::scan(&catalogue, block, &mut scratch)
             }),
             read,
-            splitter: Splitter::default(),
+            splitter: Splitter::holding(BLOCK).with_context(CONTEXT),
             current: None,
             spare: Vec::new(),
             progress,
@@ -113,12 +127,19 @@ impl<'a> Sink<'a> {
             class: current.class,
             matcher: Arc::clone(&current.matcher),
             start: cut.start,
+            context: cut.context,
             data: cut.data,
         };
         self.workers.hand_out(block).await;
         while let Some(scanned) = self.workers.take().await {
-            self.spare.push(self.read.tallies.add(&self.catalogue, scanned));
+            self.add(scanned);
         }
+    }
+
+    fn add(&mut self, scanned: Scanned) {
+        let class = self.read.tallies.files[scanned.file as usize].class;
+        self.read.state.add(scanned.file, class, scanned.start, &scanned.data);
+        self.spare.push(self.read.tallies.add(&self.catalogue, scanned));
     }
 
     /// `count` bytes of text are in the splitter.
@@ -180,8 +201,9 @@ impl<'a> Sink<'a> {
 
     pub(super) async fn finish(mut self) -> std::result::Result<Read, ScanError> {
         while let Some(scanned) = self.workers.drain().await {
-            self.spare.push(self.read.tallies.add(&self.catalogue, scanned));
+            self.add(scanned);
         }
+        self.read.tallies.settle(&self.catalogue);
         if self.workers.is_idle() { Ok(self.read) } else { Err(ScanError::WorkerLost) }
     }
 }
@@ -192,7 +214,9 @@ impl FileSink for Sink<'_> {
         let path = file.path.below(&self.root).unwrap_or_else(|| file.path.clone());
         let class = self.classify(&path);
         let matcher = self.matchers.for_class(class);
-        let number = self.read.tallies.open(path.to_string(), class, !matcher.is_empty());
+        let judged = !matcher.is_empty() || self.checked.contains(&class.source);
+        let number = self.read.tallies.open(path.to_string(), class, judged);
+        self.read.state.begin(number, class);
         if ArchiveStore::is_archive_name(path.name()) {
             let note = "an archive inside the bundle: its files are not read; unpack it and point at it".to_owned();
             self.read.tallies.files[number as usize].notes.push(("nested-archive", note));

@@ -1,0 +1,86 @@
+//! One file a command: its arguments, its request, its exit status.
+
+mod errors;
+mod rules;
+mod target;
+mod triage;
+mod validate;
+
+use std::path::{Path, PathBuf};
+
+use clap::Args as ClapArgs;
+use eks_logs_findings::{Catalogue, Severity};
+use eks_logs_tools::{Call, Context, Failure, Quoted, Request, SeverityFilter, load_rules};
+use futures_lite::future::block_on;
+
+pub(crate) use errors::Errors;
+pub(crate) use rules::Rules;
+pub(crate) use target::{Target, When};
+pub(crate) use triage::Triage;
+pub(crate) use validate::Validate;
+
+use crate::args::Args;
+use crate::progress::Progress;
+
+/// Answered.
+pub(crate) const OK: u8 = 0;
+/// Answered, with findings at or above `--fail-on`.
+const FOUND: u8 = 1;
+
+/// What commands that look for faults share.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Scanning {
+    /// Only findings of these severities: all, critical, high, medium, low, info, or a comma list
+    #[arg(long, value_name = "LIST", default_value = "all")]
+    pub(crate) severity: SeverityFilter,
+
+    /// Lines that each finding quotes: a number, or all
+    #[arg(long, value_name = "N|all", default_value = "5")]
+    pub(crate) evidence: Quoted,
+
+    /// Adds the rules of a directory (DIR/AREA/NAME.toml); a rule replaces the built-in one of the same id
+    #[arg(long, value_name = "DIR")]
+    pub(crate) rules: Option<PathBuf>,
+
+    /// Exit with status 1 if there is a finding of this severity or worse
+    #[arg(long, value_name = "SEVERITY")]
+    pub(crate) fail_on: Option<Severity>,
+
+    /// Leaves tokens, keys and passwords in quoted lines as they are
+    #[arg(long)]
+    pub(crate) no_redact: bool,
+}
+
+impl Scanning {
+    fn prepare(&self, args: &Args, target: &Target) -> Result<Context, Failure> {
+        let mut context = context(args, target)?;
+        context.catalogue = catalogue(self.rules.as_deref())?;
+        context.redact = !self.no_redact;
+        Ok(context)
+    }
+
+    fn status(&self, mut found: impl Iterator<Item = Severity>) -> u8 {
+        let fails = self.fail_on.is_some_and(|worst| found.any(|severity| severity <= worst));
+        if fails { FOUND } else { OK }
+    }
+}
+
+/// What tools work with, for a target.
+fn context(args: &Args, target: &Target) -> Result<Context, Failure> {
+    let mut context = Context::new(target.bundles()?);
+    if let Some(threads) = args.threads {
+        context.threads = threads.into();
+    }
+    Ok(context)
+}
+
+/// Answers a request, with a progress bar if it takes long.
+fn answer<R: Request>(context: &Context, request: &R) -> Result<R::Answer, Failure> {
+    let progress = Progress::start();
+    let hear = |done, total| progress.at(done, total);
+    block_on(request.answer(context, Call::heard_by(&hear)))
+}
+
+fn catalogue(directory: Option<&Path>) -> Result<Catalogue, Failure> {
+    directory.map_or_else(|| Ok(Catalogue::builtin().clone()), load_rules)
+}

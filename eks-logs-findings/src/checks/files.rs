@@ -1,0 +1,142 @@
+//! The state files of a bundle, kept while it is read.
+
+use std::collections::BTreeMap;
+
+use eks_logs_core::{FileClass, FileKind, Layout, Source, StorePath};
+
+use crate::state::Span;
+
+/// Bytes that are kept of one file. What a healthy node's largest dump takes, several times over.
+const FILE: usize = 32 << 20;
+/// Bytes that are kept of all files together, in the order in which they are read.
+const ALL: usize = 96 << 20;
+
+/// One state file.
+#[derive(Clone, Debug)]
+pub(crate) struct StateFile {
+    /// Its path below the bundle's root.
+    pub(crate) path: String,
+    /// What it is about.
+    pub(crate) source: Source,
+    /// Its content, or as much of it as is kept.
+    pub(crate) content: Vec<u8>,
+    /// Why the end is missing, if it is.
+    pub(crate) cut: Option<String>,
+}
+
+impl StateFile {
+    /// The text of a span, lossy; `None` if the span is not in the file.
+    pub(crate) fn text(&self, span: Span) -> Option<String> {
+        let bytes = self.content.get(usize::try_from(span.start).ok()?..usize::try_from(span.end).ok()?)?;
+        Some(String::from_utf8_lossy(bytes).into_owned())
+    }
+}
+
+/// The state files of one bundle, by path.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct StateFiles {
+    files: BTreeMap<String, StateFile>,
+}
+
+impl StateFiles {
+    /// The files of a small bundle.
+    pub(crate) fn of<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let mut state = Self::default();
+        for (path, text) in files {
+            let Ok(parsed) = StorePath::parse(path) else { continue };
+            let source = Layout::builtin().classify(&parsed).source;
+            state.insert(StateFile { path: path.to_owned(), source, content: text.as_bytes().to_vec(), cut: None });
+        }
+        state
+    }
+
+    pub(crate) fn insert(&mut self, file: StateFile) {
+        self.files.insert(file.path.clone(), file);
+    }
+
+    /// One file.
+    pub(crate) fn get(&self, path: &str) -> Option<&StateFile> {
+        self.files.get(path)
+    }
+
+    /// All files, by path.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &StateFile> {
+        self.files.values()
+    }
+}
+
+/// Keeps state files while their blocks come in.
+#[derive(Debug, Default)]
+pub(crate) struct Keeper {
+    kept: BTreeMap<u32, Vec<u8>>,
+    cut: BTreeMap<u32, String>,
+    total: usize,
+}
+
+impl Keeper {
+    /// Whether checks read files of this class.
+    fn keeps(class: FileClass) -> bool {
+        matches!(class.kind, FileKind::State | FileKind::Config | FileKind::Metrics)
+    }
+
+    /// A file begins. An empty one is kept too: that a tool printed nothing is a state.
+    pub(crate) fn begin(&mut self, file: u32, class: FileClass) {
+        if Self::keeps(class) {
+            self.kept.entry(file).or_default();
+        }
+    }
+
+    /// A block of a file, from `start`; blocks of one file come in order and may overlap.
+    pub(crate) fn add(&mut self, file: u32, class: FileClass, start: u64, data: &[u8]) {
+        if !Self::keeps(class) {
+            return;
+        }
+        let kept = self.kept.entry(file).or_default();
+        let known = (kept.len() as u64).saturating_sub(start);
+        let fresh = data.get(usize::try_from(known).unwrap_or(usize::MAX)..).unwrap_or_default();
+        let room = FILE.saturating_sub(kept.len()).min(ALL.saturating_sub(self.total)).min(fresh.len());
+        kept.extend_from_slice(&fresh[..room]);
+        self.total += room;
+        if room < fresh.len() {
+            self.cut.entry(file).or_insert_with(|| {
+                format!("too large to be judged as a whole: checks read its first {} bytes", kept.len())
+            });
+        }
+    }
+
+    /// The kept content of a file, and why its end is missing.
+    pub(crate) fn take(&mut self, file: u32) -> Option<(Vec<u8>, Option<String>)> {
+        Some((self.kept.remove(&file)?, self.cut.remove(&file)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn overlapping_blocks_are_kept_once_and_logs_are_not() {
+        let layout = Layout::builtin();
+        let state = layout.classify(&StorePath::parse("networking/iprule.txt").unwrap());
+        let log = layout.classify(&StorePath::parse("kubelet/kubelet.log").unwrap());
+        let mut keeper = Keeper::default();
+        keeper.add(0, state, 0, b"0:\tfrom all");
+        keeper.add(0, state, 7, b" all lookup");
+        keeper.add(1, log, 0, b"line");
+        assert_eq!(keeper.take(0).unwrap(), (b"0:\tfrom all lookup".to_vec(), None));
+        assert_eq!(keeper.take(1), None);
+    }
+
+    #[test]
+    fn a_file_beyond_the_limit_says_so() {
+        let class = Layout::builtin().classify(&StorePath::parse("networking/iprule.txt").unwrap());
+        let mut keeper = Keeper::default();
+        let block = vec![b'x'; 1 << 20];
+        for at in 0..40_u64 {
+            keeper.add(0, class, at << 20, &block);
+        }
+        let (content, cut) = keeper.take(0).unwrap();
+        assert_eq!(content.len(), FILE);
+        assert!(cut.unwrap().contains("first 33554432 bytes"));
+    }
+}

@@ -1,0 +1,260 @@
+//! What tools work with: where bundles are, the rules, how much of a machine may be used.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use eks_logs_core::bundle::{self, Candidate};
+use eks_logs_core::{Clock, InstanceId, LocalStore, Located, Store};
+use eks_logs_findings::{BundleInfo, Catalogue, EvidenceLimit, Progress, Scan, ScanOptions, scan};
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::failure::{Code, Failure};
+use crate::redact;
+
+/// What all calls of one adapter share.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Context {
+    /// Where bundles are.
+    pub bundles: Bundles,
+    /// The rules.
+    pub catalogue: Catalogue,
+    /// Threads that scan, besides the one that reads.
+    pub threads: usize,
+    /// Secrets in quoted text are redacted.
+    pub redact: bool,
+    /// Tells how old a bundle is; without it, answers do not say, and the same bundle gives the same bytes.
+    pub clock: Option<Arc<dyn Clock>>,
+}
+
+/// What one call brings besides its arguments.
+#[derive(Clone, Copy, Default)]
+#[non_exhaustive]
+pub struct Call<'a> {
+    /// Hears how far long work is.
+    pub progress: Option<Progress<'a>>,
+    /// Asked now and then: true ends the work, because nobody waits for it any more or its time is over.
+    pub stop: Option<Stop<'a>>,
+}
+
+/// Says whether work should end.
+pub type Stop<'a> = &'a (dyn Fn() -> bool + Send + Sync);
+
+impl fmt::Debug for Call<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call").finish_non_exhaustive()
+    }
+}
+
+impl<'a> Call<'a> {
+    /// A call whose progress is heard.
+    pub fn heard_by(progress: Progress<'a>) -> Self {
+        Self { progress: Some(progress), stop: None }
+    }
+
+    /// A call that ends when `stop` says so.
+    #[must_use]
+    pub fn stopped_by(mut self, stop: Stop<'a>) -> Self {
+        self.stop = Some(stop);
+        self
+    }
+}
+
+/// Where bundles are.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Bundles {
+    /// One bundle: arguments need not name it.
+    One(Located),
+    /// A directory with many, as archives or extracted.
+    Directory(PathBuf),
+    /// A store with many that are extracted (`eks_<instance>_<collection>/extracted/`).
+    Store(Arc<dyn Store>),
+}
+
+/// Which bundle a tool reads. Part of the arguments of every tool that reads one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Selector {
+    /// The node: i- and 8 or 17 hex digits, or mi- and 17 for a hybrid node. Its newest bundle is read.
+    #[serde(default)]
+    #[schemars(required, with = "String", regex(pattern = r"^(i-([0-9a-f]{8}|[0-9a-f]{17})|mi-[0-9a-f]{17})$"))]
+    pub instance_id: Option<String>,
+    /// An older bundle of the node, by the bundleId that an answer gave.
+    #[serde(default)]
+    pub bundle_id: Option<String>,
+    /// An older bundle of the node, by the execution that collected it.
+    #[serde(default)]
+    pub execution_id: Option<String>,
+}
+
+/// The bundle that an answer speaks of. Part of every such answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BundleUsed {
+    /// Instance and collection.
+    pub bundle_id: Option<String>,
+    /// The node.
+    pub instance_id: Option<String>,
+    /// When it was collected, UTC.
+    pub collected_at: Option<Timestamp>,
+    /// How long ago that is, where the adapter has a clock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bundle_age_seconds: Option<i64>,
+    /// How many bundles of the node there are.
+    pub bundles_of_instance: usize,
+}
+
+/// A bundle that was selected.
+#[derive(Clone, Debug)]
+pub struct Selected {
+    /// Where it is.
+    pub located: Located,
+    /// How many bundles of the node there are.
+    pub of_instance: usize,
+}
+
+impl Context {
+    /// These bundles, the built-in rules, all processors, redaction on.
+    pub fn new(bundles: Bundles) -> Self {
+        let ScanOptions { threads, .. } = ScanOptions::default();
+        Self { bundles, catalogue: Catalogue::builtin().clone(), threads, redact: true, clock: None }
+    }
+
+    /// The bundle that the arguments mean.
+    ///
+    /// # Errors
+    /// `bad_argument` if they name none where there are many, or in a wrong form; `not_found` with what there is.
+    pub async fn select(&self, wanted: &Selector) -> Result<Selected, Failure> {
+        let instance = wanted.instance_id.as_deref().map(InstanceId::parse).transpose()?;
+        match &self.bundles {
+            Bundles::One(located) => one(located, wanted),
+            Bundles::Directory(path) => {
+                let store = LocalStore::open(path)?;
+                let (candidate, of_instance) = pick(&store, instance.as_ref(), wanted).await?;
+                let full = path.join(candidate.path.as_str());
+                Ok(Selected { located: bundle::open(&full).await?, of_instance })
+            }
+            Bundles::Store(store) => {
+                let (candidate, of_instance) = pick(store.as_ref(), instance.as_ref(), wanted).await?;
+                if candidate.archive {
+                    return Err(Failure::new(
+                        Code::NotFound,
+                        format!("{}: uploaded, and not extracted yet", candidate.path),
+                        "wait until the collection's status is completed, then ask again",
+                    ));
+                }
+                let locator = format!("{}/{}", store.locator(), candidate.path);
+                let located = Located { store: Arc::clone(store), root: candidate.path, locator, name: candidate.name };
+                Ok(Selected { located, of_instance })
+            }
+        }
+    }
+
+    /// Scans a bundle; what is quoted has its secrets redacted.
+    ///
+    /// # Errors
+    /// A [`Failure`] if nothing of the bundle can be read.
+    pub async fn scan(&self, bundle: &Located, evidence: EvidenceLimit, call: Call<'_>) -> Result<Scan, Failure> {
+        self.scan_with(&self.catalogue, bundle, evidence, call).await
+    }
+
+    pub(crate) async fn scan_with(
+        &self,
+        catalogue: &Catalogue,
+        bundle: &Located,
+        evidence: EvidenceLimit,
+        call: Call<'_>,
+    ) -> Result<Scan, Failure> {
+        let options = ScanOptions::default().with_threads(self.threads).with_evidence(evidence);
+        let mut found = scan(bundle, catalogue, options, call.progress).await?;
+        if self.redact {
+            for finding in &mut found.findings {
+                finding.evidence.iter_mut().for_each(|line| redact::in_place(&mut line.text));
+                finding.entities.iter_mut().chain(&mut finding.detail).for_each(redact::in_place);
+                redact::in_place(&mut finding.subject);
+            }
+        }
+        Ok(found)
+    }
+
+    /// What an answer says of the bundle that it used.
+    pub fn used(&self, info: &BundleInfo, of_instance: usize) -> BundleUsed {
+        let age = |at: Timestamp| Some(self.clock.as_ref()?.now().as_second() - at.as_second());
+        BundleUsed {
+            bundle_id: info.id.clone(),
+            instance_id: info.instance_id.clone(),
+            collected_at: info.collected_at,
+            bundle_age_seconds: info.collected_at.and_then(age),
+            bundles_of_instance: of_instance,
+        }
+    }
+}
+
+/// The only bundle, if the arguments do not mean another.
+fn one(located: &Located, wanted: &Selector) -> Result<Selected, Failure> {
+    let named = located.name.as_ref();
+    let instance = named.and_then(|name| name.instance.as_ref()).map(ToString::to_string);
+    let id = named.map(|name| name.bundle_id());
+    let other = |wanted: &Option<String>, there: Option<&String>| match (wanted, there) {
+        (Some(wanted), Some(there)) => wanted != there,
+        _ => false,
+    };
+    if other(&wanted.instance_id, instance.as_ref()) || other(&wanted.bundle_id, id.as_ref()) {
+        return Err(Failure::new(
+            Code::NotFound,
+            format!("{} is the bundle of another node or collection", located.locator),
+            "leave instanceId and bundleId out: there is one bundle only",
+        ));
+    }
+    Ok(Selected { located: located.clone(), of_instance: 1 })
+}
+
+/// The bundle that is meant, of those that a store holds, and how many there are of its node.
+async fn pick(
+    store: &dyn Store,
+    instance: Option<&InstanceId>,
+    wanted: &Selector,
+) -> Result<(Candidate, usize), Failure> {
+    if instance.is_none() && wanted.bundle_id.is_none() && wanted.execution_id.is_none() {
+        return Err(Failure::new(
+            Code::BadArgument,
+            "instanceId is missing",
+            "give instanceId (its newest bundle is read), or bundleId for a certain one",
+        ));
+    }
+    let all = bundle::discover(store).await?;
+    let of_instance = |candidate: &&Candidate| {
+        let name = candidate.name.as_ref();
+        instance.is_none_or(|wanted| name.and_then(|name| name.instance.as_ref()) == Some(wanted))
+    };
+    let mut found: Vec<&Candidate> = all.iter().filter(of_instance).collect();
+    let count = found.len();
+    let id = |candidate: &Candidate| candidate.name.as_ref().map(|name| name.bundle_id()).unwrap_or_default();
+    let execution = |candidate: &Candidate| candidate.name.as_ref().map(|name| name.collection.clone());
+    found.retain(|candidate| {
+        wanted.bundle_id.as_ref().is_none_or(|wanted| *wanted == id(candidate))
+            && wanted.execution_id.as_ref().is_none_or(|wanted| Some(wanted) == execution(candidate).as_ref())
+    });
+    let newest =
+        found.into_iter().max_by_key(|candidate| (candidate.name.as_ref().and_then(|n| n.collected_at), id(candidate)));
+    newest.map(|candidate| (candidate.clone(), count)).ok_or_else(|| {
+        let mut there: Vec<String> = all.iter().filter(of_instance).map(id).collect();
+        if there.is_empty() {
+            there = all.iter().map(id).collect();
+        }
+        there.sort();
+        there.truncate(10);
+        let there = if there.is_empty() {
+            "the store holds no bundle".to_owned()
+        } else {
+            format!("there are {}", there.join(", "))
+        };
+        let asked = [&wanted.instance_id, &wanted.bundle_id, &wanted.execution_id];
+        let asked: Vec<&str> = asked.into_iter().flatten().map(String::as_str).collect();
+        Failure::new(Code::NotFound, format!("no bundle of {}", asked.join(", ")), there)
+    })
+}
