@@ -365,21 +365,23 @@ fn what_cannot_be_searched_is_said() {
 fn a_search_that_is_stopped_says_what_it_did_not_reach() {
     let content = text(&mut fastrand::Rng::with_seed(4), 60_000, "\n");
     let files: [(&str, &[u8]); 4] = [("cni/a", b"pod\n"), ("kubelet/kubelet.log", &content), ("var_log/messages", b"pod\n"), ("system/ps.txt", b"pod\n")];
-    let stopping = || {
+    // Every run is asked anew.
+    let run = |bundle: &Located| {
         let asked = AtomicU64::new(0);
-        move |options: &mut SearchOptions<'_>| {
-            options.threads = 1;
-            options.stop = Some(Arc::new(move || asked.fetch_add(1, Ordering::Relaxed) > 4));
-        }
+        let stop = move || asked.fetch_add(1, Ordering::Relaxed) > 4;
+        let mut options = SearchOptions::default();
+        options.threads = 1;
+        options.stop = Some(&stop);
+        block_on(search(bundle, &Query::new("pod", false).unwrap(), &options)).unwrap()
     };
-    let result = with(&Located::in_store(memory(&files)), "pod", stopping());
+    let result = run(&Located::in_store(memory(&files)));
     let stopped = result.stopped.unwrap();
     assert_eq!(stopped.file.as_deref(), Some("kubelet/kubelet.log"));
     assert_eq!(stopped.not_reached.unwrap(), ["system/ps.txt", "var_log/messages"]);
     assert_eq!(result.files_searched, 1);
     let archive = ArchiveStore::from_bytes(gzip(&tar(&files)), "archive").unwrap();
-    let result = with(&Located::in_store(archive), "pod", stopping());
+    let result = run(&Located::in_store(archive));
     assert_eq!(result.stopped.unwrap().not_reached, None);
-    let never = with(&Located::in_store(memory(&files)), "pod", |options| options.stop = Some(Arc::new(|| false)));
+    let never = with(&Located::in_store(memory(&files)), "pod", |options| options.stop = Some(&|| false));
     assert!(never.stopped.is_none() && never.files_searched == 4);
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use eks_logs_core::text::LineIndex;
 use eks_logs_core::{FileKind, Source};
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -233,6 +234,17 @@ pub struct CheckReport {
     pub why: Option<String>,
 }
 
+/// Where the lines of one file are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileLines {
+    /// Its path, relative to the bundle's root.
+    pub file: String,
+    /// Equal exactly when the content is.
+    pub content_hash: String,
+    /// Where its lines are.
+    pub index: LineIndex,
+}
+
 /// What one pass over a bundle found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Scan {
@@ -248,4 +260,8 @@ pub struct Scan {
     pub files: Vec<FileReport>,
     /// The structured checks, by rule.
     pub checks: Vec<CheckReport>,
+    /// Where lines are, by path, if that was asked for; stored by itself, never part of an answer.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub lines: Vec<FileLines>,
 }

@@ -36,7 +36,7 @@ mod subject;
 pub use clock::Certainty;
 pub use event::EventKind;
 pub use finding::{
-    BundleInfo, CheckOutcome, CheckReport, Course, Coverage, Event, Evidence, FileReport, Finding, Gap, Scan, Skipped,
+    BundleInfo, CheckOutcome, CheckReport, Course, Coverage, Event, Evidence, FileLines, FileReport, Finding, Gap, Scan, Skipped,
 };
 pub use hypothesis::{Hypothesis, hypotheses};
 pub use rule::{Catalogue, Rule, RuleError, RuleId};

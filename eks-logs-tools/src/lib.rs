@@ -21,26 +21,36 @@
 
 pub mod redact;
 
+mod artifact;
 mod context;
 mod errors;
 mod failure;
+mod file;
+mod human;
 mod open;
+mod read;
 mod rules;
+mod search;
 mod tool;
 mod triage;
 mod validate;
+mod whole;
 mod window;
 
+pub use artifact::{ArtifactAnswer, ArtifactRequest};
 pub use context::{BundleUsed, Bundles, Call, Context, Selected, Selector, Stop};
 pub use errors::{
     CoverageReport, ErrorFinding, ErrorsAnswer, ErrorsRequest, ResponseFormat, SeverityCounts, SeverityFilter,
 };
 pub use failure::{Code, Details, Failure};
+pub use file::FileSelector;
 pub use open::open_local;
+pub use read::{ReadAnswer, ReadRequest, Redaction};
 pub use rules::{
     CheckAnswer, Overlap, RuleAnswer, RuleLine, RulesAnswer, RulesRequest, check_rules, describe_rule, list_rules,
     load_rules, rule_patterns,
 };
+pub use search::{Around, FileResult, Match, NotSearched, SearchAnswer, SearchCoverage, SearchRequest, StoppedAt};
 pub use tool::{About, Effect, Needs, Request, Tool, tool, tools};
 pub use triage::{Quoted, TriageAnswer, TriageRequest};
 pub use validate::{ManifestFile, Presence, SourceReport, ValidateAnswer, ValidateRequest};

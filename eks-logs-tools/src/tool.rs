@@ -157,6 +157,9 @@ pub fn tools() -> &'static [Tool] {
         Tool::of::<crate::TriageRequest>(),
         Tool::of::<crate::ErrorsRequest>(),
         Tool::of::<crate::ValidateRequest>(),
+        Tool::of::<crate::ReadRequest>(),
+        Tool::of::<crate::SearchRequest>(),
+        Tool::of::<crate::ArtifactRequest>(),
         Tool::of::<crate::RulesRequest>(),
     ];
     TOOLS

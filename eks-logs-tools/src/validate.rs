@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::context::{BundleUsed, Call, Context, Selector};
 use crate::failure::Failure;
+use crate::human::size_human;
 use crate::tool::{About, Effect, Needs, Request};
 
 /// What a bundle holds and what it lacks.
@@ -156,29 +157,4 @@ async fn validate(request: &ValidateRequest, context: &Context, call: Call<'_>) 
         // Without rules nothing is judged, which is no gap of the bundle.
         gaps: gaps.into_iter().filter(|gap| !matches!(gap.kind, "not-analysed" | "unrecognised-errors")).collect(),
     })
-}
-
-/// Bytes for people, in powers of 1024.
-pub(crate) fn size_human(bytes: u64) -> String {
-    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
-    let mut size = bytes as f64;
-    let mut unit = 0;
-    while size >= 1024.0 && unit + 1 < UNITS.len() {
-        size /= 1024.0;
-        unit += 1;
-    }
-    if unit == 0 { format!("{bytes} B") } else { format!("{size:.1} {}", UNITS[unit]) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::size_human;
-
-    #[test]
-    fn sizes_for_people() {
-        assert_eq!(size_human(0), "0 B");
-        assert_eq!(size_human(1023), "1023 B");
-        assert_eq!(size_human(1536), "1.5 KiB");
-        assert_eq!(size_human(u64::MAX), "16777216.0 TiB");
-    }
 }

@@ -1,11 +1,12 @@
 //! Searching one block. Pure: the same block gives the same result on any thread.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use memchr::{memchr, memchr_iter, memrchr};
 
-use super::Stop;
 use super::query::{Lines, Query};
 
-/// Lines that are looked at between two questions whether to stop.
+/// Lines that are looked at between two looks at whether to stop.
 const ASK: u64 = 4096;
 
 /// Whole lines of one file, or a piece of a line that is longer than the longest.
@@ -56,7 +57,7 @@ pub(super) struct Searched {
     pub(super) stopped: bool,
 }
 
-pub(super) fn search(query: &Query, block: Block, stop: Option<&Stop>) -> Searched {
+pub(super) fn search(query: &Query, block: Block, stop: &AtomicBool) -> Searched {
     let Block { file, start, data, continues, goes_on, crlf, keep } = block;
     let query = query.lines(crlf);
     let mut found = Searched {
@@ -77,6 +78,10 @@ pub(super) fn search(query: &Query, block: Block, stop: Option<&Stop>) -> Search
         at = piece(query, &data, continues, goes_on, &mut found);
     }
     let (mut counted, mut newlines) = (0, 0);
+    if stop.load(Ordering::Relaxed) {
+        found.stopped = true;
+        at = data.len();
+    }
     let mut asked = 0;
     while at < data.len() {
         let Some((near, sure)) = query.candidate(&data[at..]) else { break };
@@ -97,7 +102,7 @@ pub(super) fn search(query: &Query, block: Block, stop: Option<&Stop>) -> Search
         }
         at = line_end + 1;
         asked += 1;
-        if asked % ASK == 0 && stop.is_some_and(|stop| stop()) {
+        if asked % ASK == 0 && stop.load(Ordering::Relaxed) {
             found.stopped = true;
             break;
         }

@@ -9,8 +9,6 @@ mod log_types;
 mod query;
 mod sink;
 
-use std::sync::Arc;
-
 pub use found::{FileMatches, LineMatch, SearchResult, Skipped, Stopped};
 pub use log_types::{LogTypes, UnknownLogType};
 pub use query::{LONGEST_QUERY, Query, QueryError};
@@ -24,7 +22,7 @@ pub const LONGEST_LINE: usize = 4 << 20;
 pub const MOST_MATCHES: usize = 500;
 
 /// Asked now and then whether the search shall stop: cancelled, or out of time.
-pub type Stop = Arc<dyn Fn() -> bool + Send + Sync>;
+pub type Stop<'a> = &'a (dyn Fn() -> bool + Send + Sync);
 
 /// Hears how far a search is: bytes as stored, and all of them (0 where that is not known).
 pub type Progress<'a> = &'a (dyn Fn(u64, u64) + Send + Sync);
@@ -42,7 +40,7 @@ pub struct SearchOptions<'a> {
     /// Threads that search, besides the one that reads.
     pub threads: usize,
     /// Ends the search early.
-    pub stop: Option<Stop>,
+    pub stop: Option<Stop<'a>>,
     /// Hears how far the search is.
     pub progress: Option<Progress<'a>>,
 }

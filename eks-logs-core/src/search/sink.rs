@@ -1,6 +1,8 @@
 //! The receiving end of a walk that is searched.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 
@@ -37,13 +39,16 @@ pub(super) struct Sink<'a> {
     /// Text that is told so far.
     text: usize,
     stopped: bool,
+    /// Tells the workers.
+    halt: Arc<AtomicBool>,
 }
 
 impl<'a> Sink<'a> {
     pub(super) fn new(bundle: &Located, query: &Query, options: &'a SearchOptions<'a>) -> Self {
+        let halt = Arc::new(AtomicBool::new(false));
         let workers = Workers::start(options.threads, || {
-            let (query, stop) = (query.clone(), options.stop.clone());
-            move |block| block::search(&query, block, stop.as_ref())
+            let (query, halt) = (query.clone(), Arc::clone(&halt));
+            move |block| block::search(&query, block, &halt)
         });
         Self {
             options,
@@ -60,12 +65,14 @@ impl<'a> Sink<'a> {
             open: false,
             text: 0,
             stopped: false,
+            halt,
         }
     }
 
     fn ask(&mut self) -> Result<()> {
-        if self.stopped || self.options.stop.as_ref().is_some_and(|stop| stop()) {
+        if self.stopped || self.options.stop.is_some_and(|stop| stop()) {
             self.stopped = true;
+            self.halt.store(true, Ordering::Relaxed);
             return Err(Error::Stopped);
         }
         Ok(())

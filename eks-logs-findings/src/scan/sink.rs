@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use eks_logs_core::{
     ArchiveStore, FileClass, FileEnd, FileSink, Flow, Layout, Limits, Object, Refusal, Result, Source, StorePath,
 };
+use eks_logs_core::bundle::records;
 use eks_logs_core::text::{BLOCK, Cut, Splitter, Workers};
 use flate2::write::MultiGzDecoder;
 
@@ -62,6 +63,8 @@ pub(super) struct Sink<'a> {
     /// Buffers that came back.
     spare: Vec<Vec<u8>>,
     progress: Option<Progress<'a>>,
+    /// Where lines are is wanted too.
+    index: bool,
 }
 
 impl<'a> Sink<'a> {
@@ -70,6 +73,7 @@ impl<'a> Sink<'a> {
         root: &StorePath,
         threads: usize,
         tallies: Tallies,
+        index: bool,
         progress: Option<Progress<'a>>,
     ) -> Self {
         let read = Read {
@@ -99,6 +103,7 @@ impl<'a> Sink<'a> {
             current: None,
             spare: Vec::new(),
             progress,
+            index,
         }
     }
 
@@ -129,6 +134,7 @@ impl<'a> Sink<'a> {
             start: cut.start,
             context: cut.context,
             data: cut.data,
+            index: self.index,
         };
         self.workers.hand_out(block).await;
         while let Some(scanned) = self.workers.take().await {
@@ -212,10 +218,15 @@ impl<'a> Sink<'a> {
 impl FileSink for Sink<'_> {
     async fn begin(&mut self, file: &Object) -> Result<Flow> {
         let path = file.path.below(&self.root).unwrap_or_else(|| file.path.clone());
+        // What we have stored beside the files is none of them.
+        if records::is_record(&path) {
+            return Ok(Flow::Skip);
+        }
         let class = self.classify(&path);
         let matcher = self.matchers.for_class(class);
         let judged = !matcher.is_empty() || self.checked.contains(&class.source);
         let number = self.read.tallies.open(path.to_string(), class, judged);
+        self.read.tallies.files[number as usize].stored = (file.size, file.version.clone());
         self.read.state.begin(number, class);
         if ArchiveStore::is_archive_name(path.name()) {
             let note = "an archive inside the bundle: its files are not read; unpack it and point at it".to_owned();
