@@ -28,6 +28,7 @@ mod failure;
 mod file;
 mod human;
 mod open;
+mod page;
 mod read;
 mod rules;
 mod search;
@@ -53,5 +54,7 @@ pub use rules::{
 pub use search::{Around, FileResult, Match, NotSearched, SearchAnswer, SearchCoverage, SearchRequest, StoppedAt};
 pub use tool::{About, Effect, Needs, Request, Tool, tool, tools};
 pub use triage::{Quoted, TriageAnswer, TriageRequest};
-pub use validate::{ManifestFile, Presence, SourceReport, ValidateAnswer, ValidateRequest};
+pub use validate::{
+    ManifestFile, Mismatch, NodeReport, Presence, SourceReport, ValidateAnswer, ValidateRequest,
+};
 pub use window::{TimeArguments, Window, WindowUsed};

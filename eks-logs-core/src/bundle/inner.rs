@@ -52,7 +52,10 @@ impl InnerRoot {
 }
 
 /// The directory around everything, found by looking at two levels of a bundle. Costs a listing; in an archive a pass.
-pub(crate) async fn inner_root(bundle: &Located) -> Result<Option<StorePath>> {
+///
+/// # Errors
+/// If the bundle cannot be listed, or holds several bundles.
+pub async fn inner_root(bundle: &Located) -> Result<Option<StorePath>> {
     let mut inner = InnerRoot::default();
     let store: &dyn Store = bundle.store.as_ref();
     let top = store.children(&bundle.root).await?;
