@@ -1,6 +1,6 @@
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::command::{Artifact, Errors, Read, Rules, Search, Triage, Validate};
+use crate::command::{Artifact, Errors, Index, Read, Rules, Search, Triage, Validate};
 
 /// Reads the log bundle of an EKS worker node and says what is wrong with the node, with the lines that prove it.
 ///
@@ -54,6 +54,11 @@ pub(crate) enum Command {
     Search(Search),
     /// Where one file can be fetched as it is, with its SHA-256
     Artifact(Artifact),
+    /// Stores what is known of an extracted bundle beside it: manifest, line indexes, findings
+    ///
+    /// Writes manifest.json, line_index/ and findings_index.json into the bundle's directory. The other commands then use them as
+    /// long as the files and the rules are the same.
+    Index(Index),
     /// What is looked for, and why
     Rules {
         #[command(subcommand)]

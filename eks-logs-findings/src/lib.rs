@@ -21,6 +21,7 @@
 //! ```
 
 pub mod clock;
+pub mod index;
 pub mod line;
 pub mod rule;
 pub mod state;
@@ -36,7 +37,7 @@ mod subject;
 pub use clock::Certainty;
 pub use event::EventKind;
 pub use finding::{
-    BundleInfo, CheckOutcome, CheckReport, Course, Coverage, Event, Evidence, FileLines, FileReport, Finding, Gap, Scan, Skipped,
+    BundleInfo, CheckOutcome, CheckReport, Course, Coverage, Event, Evidence, FileLines, FileReport, Finding, Gap, Name, Scan, Skipped,
 };
 pub use hypothesis::{Hypothesis, hypotheses};
 pub use rule::{Catalogue, Rule, RuleError, RuleId};

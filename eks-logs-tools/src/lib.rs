@@ -27,6 +27,7 @@ mod errors;
 mod failure;
 mod file;
 mod human;
+mod index;
 mod open;
 mod page;
 mod read;
@@ -45,6 +46,7 @@ pub use errors::{
 };
 pub use failure::{Code, Details, Failure};
 pub use file::FileSelector;
+pub use index::{IndexAnswer, index_bundle};
 pub use open::open_local;
 pub use read::{ReadAnswer, ReadRequest, Redaction};
 pub use rules::{

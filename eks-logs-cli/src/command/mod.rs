@@ -2,6 +2,7 @@
 
 mod artifact;
 mod errors;
+mod index;
 mod read;
 mod rules;
 mod search;
@@ -18,6 +19,7 @@ use futures_lite::future::block_on;
 
 pub(crate) use artifact::Artifact;
 pub(crate) use errors::Errors;
+pub(crate) use index::Index;
 pub(crate) use read::Read;
 pub(crate) use rules::Rules;
 pub(crate) use search::Search;

@@ -1,8 +1,8 @@
-//! `read` and `artifact` for people.
+//! `read`, `artifact` and `index` for people.
 
 use std::fmt::Write as _;
 
-use eks_logs_tools::{ArtifactAnswer, ReadAnswer};
+use eks_logs_tools::{ArtifactAnswer, IndexAnswer, ReadAnswer};
 
 use super::{BOLD, DIM};
 use crate::terminal::neutral;
@@ -58,6 +58,16 @@ pub(crate) fn artifact(answer: &ArtifactAnswer) -> String {
         None => {
             say!(out, "sha256 not known: the file would have to be downloaded");
         }
+    }
+    out
+}
+
+pub(crate) fn indexed(answer: &IndexAnswer) -> String {
+    let mut out = String::new();
+    let id = answer.bundle_id.as_deref().unwrap_or("unknown bundle");
+    say!(out, "{BOLD}{}{BOLD:#}: {} files, {} findings", neutral(id), answer.file_count, answer.findings);
+    for path in &answer.written {
+        say!(out, "wrote {}", neutral(path));
     }
     out
 }

@@ -21,7 +21,7 @@ mod triage;
 mod validate;
 
 pub(crate) use errors::errors;
-pub(crate) use files::{artifact, read};
+pub(crate) use files::{artifact, indexed, read};
 pub(crate) use rules::{checked, rule, rules};
 pub(crate) use search::search;
 pub(crate) use triage::triage;

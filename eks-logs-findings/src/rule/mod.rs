@@ -20,7 +20,7 @@ pub use pattern::Pattern;
 use crate::Severity;
 
 /// A rule's name, equal to its path: `network/conntrack-table-full`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct RuleId(pub(crate) String);
 
@@ -164,7 +164,7 @@ pub struct Example {
 }
 
 /// What to do.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Remedy {
     /// Steps, in order.
     pub steps: Vec<String>,

@@ -86,7 +86,7 @@ pub(super) fn scan(
     gaps.dedup();
     let files = order.iter().map(|at| account::report(&tallies.files[*at])).collect();
     let lines = if options.index_lines { account::lines(&mut tallies.files) } else { Vec::new() };
-    Ok(Scan { bundle: info, coverage, findings, gaps, files, checks, lines })
+    Ok(Scan { bundle: info, coverage, findings, gaps, files, checks, lines, indexed_at: None })
 }
 
 /// Puts findings into their canonical order and names them by it.
