@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use eks_logs_core::text::LineIndex;
-use eks_logs_core::{FileKind, Source};
+use eks_logs_core::{FileKind, Layout, Source, StorePath};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -209,6 +209,10 @@ pub struct FileReport {
     pub has_rules: bool,
     /// Whether it was read to its end.
     pub complete: bool,
+    /// The first time that it prints, UTC.
+    pub first_time: Option<Timestamp>,
+    /// The last time that it prints, UTC.
+    pub last_time: Option<Timestamp>,
 }
 
 /// What a structured check of the node's state came to.
@@ -251,6 +255,23 @@ pub struct FileLines {
     pub index: LineIndex,
 }
 
+/// A boot of the node that the logs tell of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Boot {
+    /// When, UTC: of the kernel's first message, or of the first line of that boot; `null` where that cannot be known.
+    pub at: Option<Timestamp>,
+    /// How sure the time is.
+    pub time_certainty: Certainty,
+    /// journald's id of the boot, where a line tells it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// The file that tells.
+    pub file: String,
+    /// The line, 1-based.
+    pub line: u64,
+}
+
 /// What one pass over a bundle found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Scan {
@@ -260,6 +281,8 @@ pub struct Scan {
     pub coverage: Coverage,
     /// The findings, in canonical order: worst first, then by rule, then by place.
     pub findings: Vec<Finding>,
+    /// Boots of the node that its logs tell of, in the order of their times.
+    pub boots: Vec<Boot>,
     /// What is not known.
     pub gaps: Vec<Gap>,
     /// The files, by path.
@@ -274,4 +297,13 @@ pub struct Scan {
     #[serde(skip)]
     #[schemars(skip)]
     pub indexed_at: Option<Timestamp>,
+}
+
+impl FileReport {
+    /// Whether lines of this source can stand in the file.
+    pub fn speaks_for(&self, source: Source) -> bool {
+        let Ok(path) = StorePath::parse(&self.file) else { return false };
+        let layout = Layout::builtin();
+        layout.line_sources(layout.classify(&path)).contains(&source)
+    }
 }

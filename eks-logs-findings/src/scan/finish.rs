@@ -84,9 +84,10 @@ pub(super) fn scan(
     gaps.extend(account::gaps(&tallies, &order, &clock, &coverage));
     gaps.sort();
     gaps.dedup();
-    let files = order.iter().map(|at| account::report(&tallies.files[*at])).collect();
+    let boots = account::boots(&tallies, &order, &clock);
+    let files = order.iter().map(|at| account::report(&tallies.files[*at], &clock)).collect();
     let lines = if options.index_lines { account::lines(&mut tallies.files) } else { Vec::new() };
-    Ok(Scan { bundle: info, coverage, findings, gaps, files, checks, lines, indexed_at: None })
+    Ok(Scan { bundle: info, coverage, findings, boots, gaps, files, checks, lines, indexed_at: None })
 }
 
 /// Puts findings into their canonical order and names them by it.

@@ -15,6 +15,7 @@ mod matcher;
 mod reports;
 mod sink;
 mod tally;
+mod times;
 mod unrecognised;
 mod windows;
 
