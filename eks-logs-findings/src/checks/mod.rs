@@ -6,13 +6,15 @@
 //! `rules/<area>/<name>.toml` with `[check]`, its examples being the files of small bundles.
 
 mod files;
-mod network;
+pub(crate) mod network;
 mod node;
 mod verdict;
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 pub(crate) use files::{Keeper, StateFile, StateFiles};
+use network::view::Network;
 pub(crate) use verdict::{Judged, judge};
 
 use crate::Severity;
@@ -23,11 +25,17 @@ use crate::state::Span;
 pub(crate) struct State {
     /// The files as they are.
     pub(crate) files: StateFiles,
+    network: OnceLock<Network>,
 }
 
 impl State {
     pub(crate) fn new(files: StateFiles) -> Self {
-        Self { files }
+        Self { files, network: OnceLock::new() }
+    }
+
+    /// The network's files, parsed at first use.
+    pub(crate) fn network(&self) -> &Network {
+        self.network.get_or_init(|| Network::of(&self.files))
     }
 }
 
