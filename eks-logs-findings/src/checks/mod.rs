@@ -14,7 +14,8 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 pub(crate) use files::{Keeper, StateFile, StateFiles};
-use network::view::Network;
+pub(crate) use network::view::Network;
+pub(crate) use node::NodeFiles;
 pub(crate) use verdict::{Judged, judge};
 
 use crate::Severity;
@@ -26,11 +27,14 @@ pub(crate) struct State {
     /// The files as they are.
     pub(crate) files: StateFiles,
     network: OnceLock<Network>,
+    /// The node's own files, parsed.
+    pub(crate) node: NodeFiles,
 }
 
 impl State {
     pub(crate) fn new(files: StateFiles) -> Self {
-        Self { files, network: OnceLock::new() }
+        let node = NodeFiles::of(&files);
+        Self { files, node, network: OnceLock::new() }
     }
 
     /// The network's files, parsed at first use.
