@@ -9,7 +9,7 @@ mod oom;
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::line::stamp::SECOND;
 use crate::line::{Line, Stamp};
@@ -20,7 +20,7 @@ const LONGEST: usize = 200;
 const LASTS: i64 = 10 * SECOND;
 
 /// What kind of event of several lines.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, schemars::JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum EventKind {
     /// The kernel's OOM killer: who asked for memory, whose limit it was, who was killed.
@@ -233,7 +233,10 @@ mod tests {
     fn reports_of_two_processors_are_two() {
         let mut first = begun(LINES[4]);
         assert_eq!(fed(&mut first, LINES[5]), Step::Member);
-        assert_eq!(fed(&mut first, "[   10.000009] watchdog: BUG: soft lockup - CPU#1 stuck for 26s! [runc:78]"), Step::Over);
+        assert_eq!(
+            fed(&mut first, "[   10.000009] watchdog: BUG: soft lockup - CPU#1 stuck for 26s! [runc:78]"),
+            Step::Over
+        );
     }
 
     #[test]
@@ -241,7 +244,10 @@ mod tests {
         let mut crash = begun(LINES[8]);
         assert_eq!(fed(&mut crash, "Nov 20 02:00:00 h containerd[30]: goroutine 7 [running]:"), Step::Foreign);
         assert_eq!(fed(&mut crash, LINES[9]), Step::Member);
-        assert_eq!(fed(&mut crash, "Nov 20 02:00:01 h kubelet[31]: I1120 02:00:01.000001      31 a.go:1] \"Started\""), Step::Over);
+        assert_eq!(
+            fed(&mut crash, "Nov 20 02:00:01 h kubelet[31]: I1120 02:00:01.000001      31 a.go:1] \"Started\""),
+            Step::Over
+        );
     }
 
     proptest! {
