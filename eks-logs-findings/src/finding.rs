@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::clock::Certainty;
+use crate::diagnostics::NetworkFigures;
 use crate::event::EventKind;
 use crate::rule::{Remedy, RuleId, Section};
 use crate::severity::Severity;
@@ -271,6 +272,8 @@ pub struct Scan {
     pub files: Vec<FileReport>,
     /// The structured checks, by rule.
     pub checks: Vec<CheckReport>,
+    /// Figures of the node's network, from its state files.
+    pub network: NetworkFigures,
 }
 
 impl FileReport {

@@ -16,6 +16,7 @@ use super::unrecognised;
 use super::{EvidenceLimit, ScanError};
 use crate::checks::{Judged, Keeper, State, StateFile, StateFiles, judge};
 use crate::clock::{Certainty, Clock};
+use crate::diagnostics::FileState;
 use crate::finding::{Course, Event, Evidence, Finding, Gap, Scan, Skipped};
 use crate::line::stamp::SECOND;
 use crate::rule::{Catalogue, Rule, RuleId};
@@ -69,6 +70,12 @@ pub(super) fn scan(
         let cut = file.cut.iter().map(|why| Gap { kind: "state", file: Some(file.path.clone()), detail: why.clone() });
         gaps.extend(cut);
     }
+    let network = state.network().figures();
+    for file in network.files.iter().filter(|file| file.problems > 0 && file.state != FileState::Cut) {
+        let first = file.detail.clone().unwrap_or_default();
+        let detail = format!("{} places in it could not be read; the first: {first}", file.problems);
+        gaps.push(Gap { kind: "state", file: Some(file.file.clone()), detail });
+    }
     let Judged { findings: of_state, reports: checks } = judge(catalogue, &state, evidence);
     findings.extend(of_state);
     number(&mut findings);
@@ -85,7 +92,7 @@ pub(super) fn scan(
     gaps.dedup();
     let boots = account::boots(&tallies, &order, &clock);
     let files = order.iter().map(|at| account::report(&tallies.files[*at], &clock)).collect();
-    Ok(Scan { bundle: info, coverage, findings, boots, gaps, files, checks })
+    Ok(Scan { bundle: info, coverage, findings, boots, gaps, files, checks, network })
 }
 
 /// Puts findings into their canonical order and names them by it.
