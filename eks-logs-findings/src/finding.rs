@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use eks_logs_core::{FileKind, Source};
+use eks_logs_core::{FileKind, Layout, Source, StorePath};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -202,6 +202,10 @@ pub struct FileReport {
     pub has_rules: bool,
     /// Whether it was read to its end.
     pub complete: bool,
+    /// The first time that it prints, UTC.
+    pub first_time: Option<Timestamp>,
+    /// The last time that it prints, UTC.
+    pub last_time: Option<Timestamp>,
 }
 
 /// What a structured check of the node's state came to.
@@ -233,6 +237,23 @@ pub struct CheckReport {
     pub why: Option<String>,
 }
 
+/// A boot of the node that the logs tell of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Boot {
+    /// When, UTC: of the kernel's first message, or of the first line of that boot; `null` where that cannot be known.
+    pub at: Option<Timestamp>,
+    /// How sure the time is.
+    pub time_certainty: Certainty,
+    /// journald's id of the boot, where a line tells it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// The file that tells.
+    pub file: String,
+    /// The line, 1-based.
+    pub line: u64,
+}
+
 /// What one pass over a bundle found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Scan {
@@ -242,10 +263,21 @@ pub struct Scan {
     pub coverage: Coverage,
     /// The findings, in canonical order: worst first, then by rule, then by place.
     pub findings: Vec<Finding>,
+    /// Boots of the node that its logs tell of, in the order of their times.
+    pub boots: Vec<Boot>,
     /// What is not known.
     pub gaps: Vec<Gap>,
     /// The files, by path.
     pub files: Vec<FileReport>,
     /// The structured checks, by rule.
     pub checks: Vec<CheckReport>,
+}
+
+impl FileReport {
+    /// Whether lines of this source can stand in the file.
+    pub fn speaks_for(&self, source: Source) -> bool {
+        let Ok(path) = StorePath::parse(&self.file) else { return false };
+        let layout = Layout::builtin();
+        layout.line_sources(layout.classify(&path)).contains(&source)
+    }
 }

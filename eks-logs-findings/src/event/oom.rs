@@ -58,7 +58,16 @@ pub(super) fn read(fields: &mut Fields, message: &[u8]) -> Step {
         let pid = digits(victim);
         let other = |told: &String| told.as_bytes() != pid;
         if fields.get("victimPid").is_some_and(other) && !fields.contains_key("group") {
-            return Step::Over;
+            // Before 5.0 the verdict is one line and the kill another; a child may die in the victim's place.
+            let verdict = fields.get("verdict").is_some_and(|verdict| verdict == "sacrifice child");
+            if !verdict || fields.contains_key("totalVmKb") || !message.starts_with(b"Killed process ") {
+                return Step::Over;
+            }
+            fields.remove("victim");
+            fields.remove("victimPid");
+        }
+        if message.ends_with(b"or sacrifice child") {
+            set(fields, "verdict", b"sacrifice child");
         }
         set(fields, "victimPid", pid);
         set(fields, "victim", between(victim, b"(", b")").unwrap_or_default());

@@ -9,9 +9,10 @@ use eks_logs_core::{EchoBy, FileClass, Layout, Source};
 use memchr::{memchr, memchr_iter, memmem, memrchr};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::matcher::{EVENT, Matcher, Target};
+use super::matcher::{BOOT, EVENT, Matcher, Target};
 use super::reports::Start;
 use super::splitter::CONTEXT;
+use super::times::{self, BootMark};
 use super::unrecognised;
 use crate::event::{self, Text};
 use crate::line::{self, Line, Stamp, quoted};
@@ -78,6 +79,8 @@ pub(super) struct Scanned {
     pub(super) subjects: Vec<Subject>,
     /// Lines that begin events of several lines.
     pub(super) starts: Vec<Start>,
+    /// Lines that say that the node booted.
+    pub(super) boots: Vec<BootMark>,
     /// Where documents start, in a file that may hold several.
     pub(super) documents: Vec<u32>,
     /// Time and event of the first line that has a time, and the time of the last.
@@ -102,7 +105,7 @@ pub(super) fn scan(catalogue: &Catalogue, block: Block, scratch: &mut Scratch) -
     matcher.literals.lines(&data[context..], candidates);
     let mut counted = context;
     let mut newlines = 0_u64;
-    let mut starts = Vec::new();
+    let (mut starts, mut boots) = (Vec::new(), Vec::new());
     for &(line_start, line_end) in candidates.iter() {
         let (line_start, line_end) = (context + line_start, context + line_end);
         let text = strip_cr(&data[line_start..line_end]);
@@ -121,9 +124,14 @@ pub(super) fn scan(catalogue: &Catalogue, block: Block, scratch: &mut Scratch) -
         let mut judged = false;
         let mut calls_itself_error = false;
         let mut begins_event = false;
+        let mut boot = None;
         for &(target, literal_end) in targets.iter() {
             if target == unrecognised::MARK {
                 calls_itself_error = true;
+                continue;
+            }
+            if target == BOOT {
+                boot = times::boot(text, &parsed);
                 continue;
             }
             if target == EVENT {
@@ -153,13 +161,17 @@ pub(super) fn scan(catalogue: &Catalogue, block: Block, scratch: &mut Scratch) -
             let level = unrecognised::level(text).map(|rule| Target { rule, clears: false });
             said.extend(level.map(|target| (target, found.number(target, unrecognised::template(message)), 0)));
         }
-        if said.is_empty() && !begins_event {
+        if said.is_empty() && !begins_event && boot.is_none() {
             continue;
         }
         newlines += memchr_iter(b'\n', &data[counted..line_start]).count() as u64;
         counted = line_start;
         if begins_event {
             starts.push(Start { at: line_start as u32, line: newlines as u32 });
+        }
+        if let Some(id) = boot {
+            let stamp = if parsed.stamp == Stamp::None { next_stamp(&data, line_end) } else { parsed.stamp };
+            boots.push(BootMark { at: line_start as u32, line: newlines as u32, id, stamp });
         }
         let deepest = if said.len() > 1 { deepest(catalogue, &said) } else { None };
         let (event, echo) = same_elsewhere(layout, class, source, text, &parsed);
@@ -182,6 +194,24 @@ pub(super) fn scan(catalogue: &Catalogue, block: Block, scratch: &mut Scratch) -
         }
     }
     newlines += memchr_iter(b'\n', &data[counted..]).count() as u64;
+    for step in times::steps_back(class, &data, context, start, &boots) {
+        let target = Target { rule: step.rule, clears: false };
+        let subject = found.number(target, String::new());
+        let text = strip_cr(&data[step.start..step.end]);
+        found.occurrences.push(Occurrence {
+            target,
+            subject,
+            start: step.start as u32,
+            end: (step.start + text.len().min(QUOTED)) as u32,
+            line: times::newlines(&data, context, step.start),
+            stamp: step.stamp,
+            event: 0,
+            source: class.source.index() as u16,
+            wrapped: None,
+            echo: None,
+        });
+        found.occurrences.sort_by_key(|occurrence| occurrence.start);
+    }
     let first = data[context..].split(|byte| *byte == b'\n').take(CONTINUES).find_map(|text| {
         let Line { stamp, event, .. } = line::parse(text);
         (stamp != Stamp::None).then(|| (stamp, xxh3_64(strip_cr(&text[event..]))))
@@ -197,7 +227,7 @@ pub(super) fn scan(catalogue: &Catalogue, block: Block, scratch: &mut Scratch) -
         starts.map(|at| at as u32).collect()
     });
     let Found { occurrences, subjects, .. } = found;
-    Scanned { file, start, context, data, newlines, occurrences, subjects, starts, documents, first, last, zone }
+    Scanned { file, start, context, data, newlines, occurrences, subjects, starts, boots, documents, first, last, zone }
 }
 
 /// What the lines of one block were found to hold.
@@ -305,6 +335,13 @@ fn above(data: &[u8], mut at: usize) -> impl Iterator<Item = &[u8]> {
         (start > floor || whole).then(|| strip_cr(&data[start..end]))
     });
     lines.take(CONTINUES)
+}
+
+/// The first time that is printed behind an offset.
+fn next_stamp(data: &[u8], from: usize) -> Stamp {
+    let rest = data.get(from + 1..).unwrap_or_default();
+    let stamps = rest.split(|byte| *byte == b'\n').take(CONTINUES).map(|text| line::parse(text).stamp);
+    stamps.into_iter().find(|stamp| *stamp != Stamp::None).unwrap_or_default()
 }
 
 fn strip_cr(line: &[u8]) -> &[u8] {

@@ -7,7 +7,7 @@ use eks_logs_core::FileClass;
 use super::block::{Occurrence, Scanned, Subject};
 use super::reports::Reports;
 use super::tally::{At, Hit, Quote, Tally, quote};
-use super::unrecognised;
+use super::{times, unrecognised};
 use crate::line::Stamp;
 use crate::line::stamp::DAY;
 use crate::rule::{Catalogue, Rule};
@@ -16,6 +16,8 @@ use crate::rule::{Catalogue, Rule};
 const SUBJECTS: usize = 512;
 /// Subjects of all rules in one file.
 const TALLIES: usize = 8192;
+/// Boots that are kept of one file.
+const BOOTS: usize = 256;
 /// The subject that stands for those beyond the limit.
 pub(super) const OTHERS: &str = "(others)";
 
@@ -41,6 +43,16 @@ struct Waiting {
     number: u32,
     at: At,
     quote: Quote,
+}
+
+/// A boot that a file tells of.
+#[derive(Clone, Debug)]
+pub(super) struct Booted {
+    /// Lines of the file before the one that tells.
+    pub(super) line: u64,
+    /// journald's id.
+    pub(super) id: Option<String>,
+    pub(super) at: At,
 }
 
 /// One file.
@@ -78,12 +90,16 @@ pub(super) struct FileTally {
     pub(super) notes: Vec<(&'static str, String)>,
     /// Events of several lines.
     pub(super) reports: Reports,
+    /// Boots that it tells of.
+    pub(super) boots: Vec<Booted>,
     adding: Adding,
 }
 
 /// The rule of a number: of the catalogue, or one of those for what the catalogue does not know.
 pub(super) fn rule_of(catalogue: &Catalogue, number: u32) -> &Rule {
-    unrecognised::rule_of(number).unwrap_or_else(|| &catalogue.rules()[number as usize])
+    unrecognised::rule_of(number)
+        .or_else(|| times::rule_of(number))
+        .unwrap_or_else(|| &catalogue.rules()[number as usize])
 }
 
 /// Everything that is added up.
@@ -126,6 +142,7 @@ impl Tallies {
             cut: None,
             notes: Vec::new(),
             reports: Reports::default(),
+            boots: Vec::new(),
             adding: Adding::default(),
         });
         self.files.len() as u32 - 1
@@ -156,6 +173,12 @@ impl Tallies {
             file.first = scanned.first;
         }
         let members = file.reports.follow(&scanned, file.lines);
+        for mark in &scanned.boots {
+            if file.boots.len() < BOOTS {
+                let (line, at) = (file.lines + u64::from(mark.line), At { stamp: mark.stamp, years: file.years });
+                file.boots.push(Booted { line, id: mark.id.clone(), at });
+            }
+        }
         let mut newest: HashMap<Key, (Hit<'_>, bool)> = HashMap::new();
         let mut documents = scanned.documents.iter().peekable();
         for occurrence in &scanned.occurrences {

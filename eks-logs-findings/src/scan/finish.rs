@@ -83,8 +83,9 @@ pub(super) fn scan(
     gaps.extend(account::gaps(&tallies, &order, &clock, &coverage));
     gaps.sort();
     gaps.dedup();
-    let files = order.iter().map(|at| account::report(&tallies.files[*at])).collect();
-    Ok(Scan { bundle: info, coverage, findings, gaps, files, checks })
+    let boots = account::boots(&tallies, &order, &clock);
+    let files = order.iter().map(|at| account::report(&tallies.files[*at], &clock)).collect();
+    Ok(Scan { bundle: info, coverage, findings, boots, gaps, files, checks })
 }
 
 /// Puts findings into their canonical order and names them by it.

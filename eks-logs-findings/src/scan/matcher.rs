@@ -7,7 +7,7 @@ use eks_logs_core::{FileClass, Layout, Source};
 
 use super::block;
 use super::literals::Literals;
-use super::unrecognised;
+use super::{times, unrecognised};
 use crate::event;
 use crate::line;
 use crate::rule::{Catalogue, LineMatcher, Rule};
@@ -23,6 +23,9 @@ pub(super) struct Target {
 
 /// What the first words of events of several lines lead to.
 pub(super) const EVENT: Target = Target { rule: u32::MAX - 2, clears: false };
+
+/// What lines about a boot lead to.
+pub(super) const BOOT: Target = Target { rule: u32::MAX - 3, clears: false };
 
 /// Rules that lines of one set of sources can match.
 #[derive(Debug)]
@@ -63,6 +66,10 @@ impl Matcher {
                 texts.extend(starts(of_kernel).iter().map(|start| (*start).to_owned()));
                 targets.resize(texts.len(), EVENT);
             }
+        }
+        if !targets.is_empty() {
+            texts.extend(times::BOOTS.map(str::to_owned));
+            targets.resize(texts.len(), BOOT);
         }
         Self { literals: Literals::new(texts.iter().map(String::as_str)), targets }
     }

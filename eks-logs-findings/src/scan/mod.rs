@@ -16,6 +16,7 @@ mod reports;
 mod sink;
 mod splitter;
 mod tally;
+mod times;
 mod unrecognised;
 mod windows;
 mod workers;
