@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::clock::Certainty;
 use crate::event::EventKind;
+use crate::platform::Platform;
 use crate::rule::{Remedy, RuleId, Section};
 use crate::severity::Severity;
 
@@ -271,6 +272,8 @@ pub struct Scan {
     pub files: Vec<FileReport>,
     /// The structured checks, by rule.
     pub checks: Vec<CheckReport>,
+    /// Which collector wrote the bundle and what its node runs.
+    pub platform: Platform,
 }
 
 impl FileReport {

@@ -37,6 +37,7 @@ pub mod verify;
 mod checks;
 mod event;
 mod finding;
+mod platform;
 mod scan;
 mod severity;
 mod subject;
@@ -47,6 +48,7 @@ pub use finding::{
     BundleInfo, CheckOutcome, CheckReport, Course, Coverage, Event, Evidence, FileReport, Finding, Gap, Scan, Skipped,
 };
 pub use hypothesis::{Diagnosis, Hypothesis, diagnose, hypotheses};
+pub use platform::Platform;
 pub use rule::{Catalogue, Rule, RuleError, RuleId};
 pub use scan::{EvidenceLimit, Progress, ScanError, ScanOptions, scan};
 pub use severity::{Severity, UnknownSeverity};

@@ -18,6 +18,7 @@ use crate::checks::{Judged, Keeper, State, StateFile, StateFiles, judge};
 use crate::clock::{Certainty, Clock};
 use crate::finding::{Course, Event, Evidence, Finding, Gap, Scan, Skipped};
 use crate::line::stamp::SECOND;
+use crate::platform::Platform;
 use crate::rule::{Catalogue, Rule, RuleId};
 
 /// Printed subjects that a finding names.
@@ -69,6 +70,12 @@ pub(super) fn scan(
         let cut = file.cut.iter().map(|why| Gap { kind: "state", file: Some(file.path.clone()), detail: why.clone() });
         gaps.extend(cut);
     }
+    for read in state.node.looked_for().into_iter().filter_map(|file| file.read) {
+        if let Some(first) = read.first.filter(|_| !read.cut) {
+            let detail = format!("{} places in it could not be read; the first: {first}", read.problems);
+            gaps.push(Gap { kind: "state", file: Some(read.path.to_owned()), detail });
+        }
+    }
     let Judged { findings: of_state, reports: checks } = judge(catalogue, &state, evidence);
     findings.extend(of_state);
     number(&mut findings);
@@ -79,13 +86,17 @@ pub(super) fn scan(
         gaps.push(Gap { kind: "unrecognised-errors", file: None, detail });
     }
     let info = account::info(bundle, &tallies, &clock);
+    let paths: Vec<&str> = order.iter().map(|at| tallies.files[*at].path.as_str()).collect();
+    let content = |path: &str| state.files.get(path).map(|file| file.content.as_slice());
+    let platform = Platform::detect(&paths, content, info.instance_id.as_deref());
+    gaps.extend(platform.gaps(&paths));
     let coverage = account::coverage(&tallies, &order, refused, cut);
-    gaps.extend(account::gaps(&tallies, &order, &clock, &coverage));
+    gaps.extend(account::gaps(&tallies, &order, &clock, &coverage, &platform));
     gaps.sort();
     gaps.dedup();
     let boots = account::boots(&tallies, &order, &clock);
     let files = order.iter().map(|at| account::report(&tallies.files[*at], &clock)).collect();
-    Ok(Scan { bundle: info, coverage, findings, boots, gaps, files, checks })
+    Ok(Scan { bundle: info, coverage, findings, boots, gaps, files, checks, platform })
 }
 
 /// Puts findings into their canonical order and names them by it.
