@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::clock::Certainty;
+use crate::diagnostics::{NetworkFigures, NodeFigures};
 use crate::event::EventKind;
 use crate::platform::Platform;
 use crate::rule::{Remedy, RuleId, Section};
@@ -274,6 +275,10 @@ pub struct Scan {
     pub checks: Vec<CheckReport>,
     /// Which collector wrote the bundle and what its node runs.
     pub platform: Platform,
+    /// Figures of the node's network, from its state files.
+    pub network: NetworkFigures,
+    /// Figures of the node itself, from its state files.
+    pub node: NodeFigures,
 }
 
 impl FileReport {

@@ -6,6 +6,10 @@ use std::collections::BTreeMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Serialize, Serializer};
 
+use super::node_sections::files_of;
+use super::{Figures, SectionFile};
+use crate::rule::Section;
+
 /// A number with two decimals, such as a load average or a percentage.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Hundredths(i64);
@@ -42,11 +46,23 @@ impl JsonSchema for Hundredths {
     }
 }
 
+/// A file that was looked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct NodeFile {
+    /// The path that it has in the bundles of most collectors.
+    pub usual: &'static str,
+    /// What became of it, under the path that it has here.
+    #[serde(flatten)]
+    pub file: SectionFile,
+}
+
 /// The figures of all sections.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs)]
 pub struct NodeFigures {
+    /// The files that were looked for, and what became of them.
+    pub files: Vec<NodeFile>,
     pub storage: StorageFigures,
     pub memory: MemoryFigures,
     pub cpu: CpuFigures,
@@ -59,6 +75,33 @@ pub struct NodeFigures {
     pub reboots: RebootsFigures,
     pub time: TimeFigures,
     pub gpu: GpuFigures,
+}
+
+impl NodeFigures {
+    pub(super) fn figures(&self, section: Section) -> Figures {
+        match section {
+            Section::Memory => Figures::Memory(self.memory.clone()),
+            Section::Cpu => Figures::Cpu(self.cpu.clone()),
+            Section::Processes => Figures::Processes(self.processes.clone()),
+            Section::Services => Figures::Services(self.services.clone()),
+            Section::Kubelet => Figures::Kubelet(self.kubelet.clone()),
+            Section::Containerd => Figures::Containerd(self.containerd.clone()),
+            Section::Versions => Figures::Versions(self.versions.clone()),
+            Section::Sysctl => Figures::Sysctl(self.sysctl.clone()),
+            Section::Reboots => Figures::Reboots(self.reboots.clone()),
+            Section::Time => Figures::Time(self.time.clone()),
+            Section::Gpu => Figures::Gpu(self.gpu.clone()),
+            _ => Figures::Storage(self.storage.clone()),
+        }
+    }
+
+    /// The files of a section.
+    pub(super) fn section_files(&self, section: Section) -> Vec<SectionFile> {
+        files_of(section)
+            .filter_map(|usual| self.files.iter().find(|file| file.usual == usual))
+            .map(|file| file.file.clone())
+            .collect()
+    }
 }
 
 /// Disks.

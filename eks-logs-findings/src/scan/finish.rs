@@ -16,6 +16,7 @@ use super::unrecognised;
 use super::{EvidenceLimit, ScanError};
 use crate::checks::{Judged, Keeper, State, StateFile, StateFiles, judge};
 use crate::clock::{Certainty, Clock};
+use crate::diagnostics::FileState;
 use crate::finding::{Course, Event, Evidence, Finding, Gap, Scan, Skipped};
 use crate::line::stamp::SECOND;
 use crate::platform::Platform;
@@ -70,11 +71,13 @@ pub(super) fn scan(
         let cut = file.cut.iter().map(|why| Gap { kind: "state", file: Some(file.path.clone()), detail: why.clone() });
         gaps.extend(cut);
     }
-    for read in state.node.looked_for().into_iter().filter_map(|file| file.read) {
-        if let Some(first) = read.first.filter(|_| !read.cut) {
-            let detail = format!("{} places in it could not be read; the first: {first}", read.problems);
-            gaps.push(Gap { kind: "state", file: Some(read.path.to_owned()), detail });
-        }
+    let (network, node) = (state.network().figures(), state.node.figures());
+    let files_of_node = node.files.iter().map(|file| &file.file);
+    let read = network.files.iter().chain(files_of_node);
+    for file in read.filter(|file| file.problems > 0 && file.state != FileState::Cut) {
+        let first = file.detail.clone().unwrap_or_default();
+        let detail = format!("{} places in it could not be read; the first: {first}", file.problems);
+        gaps.push(Gap { kind: "state", file: Some(file.file.clone()), detail });
     }
     let Judged { findings: of_state, reports: checks } = judge(catalogue, &state, evidence);
     findings.extend(of_state);
@@ -96,7 +99,7 @@ pub(super) fn scan(
     gaps.dedup();
     let boots = account::boots(&tallies, &order, &clock);
     let files = order.iter().map(|at| account::report(&tallies.files[*at], &clock)).collect();
-    Ok(Scan { bundle: info, coverage, findings, boots, gaps, files, checks, platform })
+    Ok(Scan { bundle: info, coverage, findings, boots, gaps, files, checks, platform, network, node })
 }
 
 /// Puts findings into their canonical order and names them by it.

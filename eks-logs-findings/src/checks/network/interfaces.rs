@@ -129,7 +129,7 @@ const OTHERS: [&str; 14] = [
     "tun",
 ];
 
-fn is_node_s(interface: &Interface) -> bool {
+pub(super) fn is_node_s(interface: &Interface) -> bool {
     interface.is_ethernet() && !OTHERS.iter().any(|start| interface.name.starts_with(start))
 }
 

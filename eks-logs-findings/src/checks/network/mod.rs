@@ -4,6 +4,7 @@
 //! another CNI gives pods their network.
 
 pub(crate) mod facts;
+mod figures;
 mod firewall;
 mod interfaces;
 mod introspection;

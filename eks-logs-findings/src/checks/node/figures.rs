@@ -4,12 +4,12 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use super::disks;
-use super::files::{NodeFiles, Read};
+use super::files::{NodeFiles, Read, ReadState};
 use super::services;
 use crate::diagnostics::{
-    BootFigures, ContainerdFigures, CpuFigures, DeviceFigures, FilesystemFigures, GpuFigures, Hundredths, KubeletFigures,
-    MemoryFigures, NodeFigures, ProcessFigures, ProcessesFigures, RebootsFigures, ServicesFigures, StorageFigures,
-    SysctlFigures, TimeFigures, VersionsFigures,
+    BootFigures, ContainerdFigures, CpuFigures, DeviceFigures, FileState, FilesystemFigures, GpuFigures, Hundredths,
+    KubeletFigures, MemoryFigures, NodeFigures, NodeFile, ProcessFigures, ProcessesFigures, RebootsFigures,
+    SectionFile, ServicesFigures, StorageFigures, SysctlFigures, TimeFigures, VersionsFigures,
 };
 use crate::state::kubelet_config::Setting;
 use crate::state::reboots::{Boot, End};
@@ -19,9 +19,21 @@ use crate::state::top::Process;
 const TOLD: usize = 5;
 /// Parameters that EKS sets or that limit a node.
 const PARAMETERS: &[&str] = &[
-    "fs.file-max", "fs.file-nr", "fs.inotify.max_user_instances", "fs.inotify.max_user_watches", "kernel.panic", "kernel.panic_on_oops",
-    "kernel.pid_max", "kernel.tainted", "kernel.threads-max", "net.ipv4.ip_local_reserved_ports", "vm.max_map_count", "vm.nr_hugepages",
-    "vm.overcommit_memory", "vm.panic_on_oom", "vm.swappiness",
+    "fs.file-max",
+    "fs.file-nr",
+    "fs.inotify.max_user_instances",
+    "fs.inotify.max_user_watches",
+    "kernel.panic",
+    "kernel.panic_on_oops",
+    "kernel.pid_max",
+    "kernel.tainted",
+    "kernel.threads-max",
+    "net.ipv4.ip_local_reserved_ports",
+    "vm.max_map_count",
+    "vm.nr_hugepages",
+    "vm.overcommit_memory",
+    "vm.panic_on_oom",
+    "vm.swappiness",
 ];
 
 /// A file that holds something.
@@ -45,10 +57,28 @@ fn largest(processes: &[Process], figure: impl Fn(&Process) -> Hundredths) -> Ve
     all
 }
 
+/// What became of a file, as the sections tell it.
+fn state_of(usual: &'static str, read: Option<ReadState<'_>>) -> NodeFile {
+    let Some(read) = read else {
+        let file = SectionFile { file: usual.to_owned(), state: FileState::Absent, detail: None, problems: 0 };
+        return NodeFile { usual, file };
+    };
+    let state = match (read.cut, read.blank, read.problems, read.nothing) {
+        (true, ..) => FileState::Cut,
+        (_, true, ..) => FileState::Empty,
+        (_, _, 0, _) => FileState::Read,
+        (_, _, _, true) => FileState::Unreadable,
+        _ => FileState::Partly,
+    };
+    let file = SectionFile { file: read.path.to_owned(), state, detail: read.first, problems: read.problems };
+    NodeFile { usual, file }
+}
+
 impl NodeFiles {
     /// The figures of all sections.
     pub(crate) fn figures(&self) -> NodeFigures {
         NodeFigures {
+            files: self.file_states(),
             storage: self.storage(),
             memory: self.memory(),
             cpu: self.cpu(),
@@ -62,6 +92,31 @@ impl NodeFiles {
             time: self.time(),
             gpu: self.gpu(),
         }
+    }
+
+    fn file_states(&self) -> Vec<NodeFile> {
+        let mut files: Vec<NodeFile> =
+            self.looked_for().into_iter().map(|file| state_of(file.usual, file.read)).collect();
+        let kubelet = &self.kubelet;
+        let (state, detail) = match (kubelet.unread.first(), kubelet.config_files.first()) {
+            (Some(why), Some(_)) => (FileState::Partly, Some(why.clone())),
+            (Some(why), None) => (FileState::Unreadable, Some(why.clone())),
+            (None, Some(_)) => (FileState::Read, None),
+            (None, None) => (FileState::Absent, None),
+        };
+        let path = kubelet.config_files.first().map_or("kubelet/config.json", String::as_str);
+        files.push(NodeFile {
+            usual: "kubelet/config.json",
+            file: SectionFile { file: path.to_owned(), state, detail, problems: kubelet.unread.len() as u64 },
+        });
+        let unit = kubelet.flags.iter().find(|(path, _)| path.starts_with("kubelet/"));
+        let (path, state) =
+            unit.map_or(("kubelet/kubelet_service.txt", FileState::Absent), |(path, _)| (path, FileState::Read));
+        files.push(NodeFile {
+            usual: "kubelet/kubelet_service.txt",
+            file: SectionFile { file: path.to_owned(), state, detail: None, problems: 0 },
+        });
+        files
     }
 
     fn storage(&self) -> StorageFigures {
@@ -78,13 +133,16 @@ impl NodeFiles {
             read_only: mounts.and_then(|mounts| mounts.at(&row.target)).map(|mount| mount.read_only()),
         });
         let network = mounts.into_iter().flat_map(|mounts| &mounts.mounts);
-        let network = network.filter(|mount| mount.fs_type.starts_with("nfs") || matches!(mount.fs_type.as_str(), "lustre" | "cifs" | "fuse.mount-s3"));
+        let network = network.filter(|mount| {
+            mount.fs_type.starts_with("nfs") || matches!(mount.fs_type.as_str(), "lustre" | "cifs" | "fuse.mount-s3")
+        });
         let mut layers: Vec<_> = told(&self.layers).into_iter().flatten().collect();
         layers.sort_by_key(|layer| (Reverse(layer.bytes), &layer.path));
         StorageFigures {
             filesystems: filesystems.collect(),
             mounts: mounts.map(|mounts| mounts.mounts.len() as u64),
-            overlay_mounts: mounts.map(|mounts| mounts.mounts.iter().filter(|mount| mount.fs_type == "overlay").count() as u64),
+            overlay_mounts: mounts
+                .map(|mounts| mounts.mounts.iter().filter(|mount| mount.fs_type == "overlay").count() as u64),
             network_mounts: network.map(|mount| (mount.target.clone(), mount.device.clone())).collect(),
             devices: told(&self.lsblk)
                 .into_iter()
@@ -119,7 +177,9 @@ impl NodeFiles {
             cache_kib: memory.map(|memory| memory.cache),
             swap_kib: top.and_then(|top| top.swap).map(|(_, swap)| swap.total),
             huge_pages: told(&self.sysctl).and_then(|sysctl| sysctl.number("vm.nr_hugepages")),
-            largest: top.map(|top| largest(&top.processes, |process| Hundredths::of(process.resident as f64))).unwrap_or_default(),
+            largest: top
+                .map(|top| largest(&top.processes, |process| Hundredths::of(process.resident as f64)))
+                .unwrap_or_default(),
             full_pressure: full.collect(),
         }
     }
@@ -127,7 +187,13 @@ impl NodeFiles {
     fn cpu(&self) -> CpuFigures {
         let (top, procstat) = (told(&self.top), told(&self.procstat));
         let percent = top.and_then(|top| top.cpu).map(|(_, cpu)| {
-            [("user", cpu.user), ("system", cpu.system), ("ioWait", cpu.io_wait), ("steal", cpu.steal), ("idle", cpu.idle)]
+            [
+                ("user", cpu.user),
+                ("system", cpu.system),
+                ("ioWait", cpu.io_wait),
+                ("steal", cpu.steal),
+                ("idle", cpu.idle),
+            ]
         });
         let throttled = told(&self.cpu_throttling).filter(|file| file.none_found || !file.cgroups.is_empty());
         CpuFigures {
@@ -146,7 +212,10 @@ impl NodeFiles {
         let sysctl = told(&self.sysctl);
         let limit = sysctl.and_then(|sysctl| {
             let limits = ["kernel.pid_max", "kernel.threads-max"].into_iter();
-            limits.filter_map(|name| Some((sysctl.number(name)?, name))).min().map(|(most, name)| (name.to_owned(), most))
+            limits
+                .filter_map(|name| Some((sysctl.number(name)?, name)))
+                .min()
+                .map(|(most, name)| (name.to_owned(), most))
         });
         let files: Vec<u64> = sysctl
             .and_then(|sysctl| sysctl.get("fs.file-nr"))
@@ -180,7 +249,8 @@ impl NodeFiles {
     fn services_figures(&self) -> ServicesFigures {
         let services = told(&self.services).filter(|services| !services.units.is_empty());
         let units = || services.into_iter().flat_map(|services| &services.units);
-        let state = |unit: &crate::state::services::Unit| (unit.name.clone(), format!("{} ({})", unit.active, unit.sub));
+        let state =
+            |unit: &crate::state::services::Unit| (unit.name.clone(), format!("{} ({})", unit.active, unit.sub));
         ServicesFigures {
             units: services.map(|services| services.units.len() as u64),
             failed: units().filter(|unit| unit.active == "failed").map(|unit| unit.name.clone()).collect(),
@@ -207,7 +277,9 @@ impl NodeFiles {
         KubeletFigures {
             config_files: kubelet.config_files.clone(),
             max_pods: one("max-pods", "maxPods").and_then(|pods| pods.parse().ok()),
-            cluster_dns: dns.or_else(|| kubelet.config.many("clusterDNS").map(|(_, servers)| servers.to_vec())).unwrap_or_default(),
+            cluster_dns: dns
+                .or_else(|| kubelet.config.many("clusterDNS").map(|(_, servers)| servers.to_vec()))
+                .unwrap_or_default(),
             cgroup_driver: one("cgroup-driver", "cgroupDriver"),
             eviction_hard: map("evictionHard"),
             kube_reserved: map("kubeReserved"),
@@ -226,7 +298,9 @@ impl NodeFiles {
         let text = |cited: &Option<(crate::state::Span, String)>| cited.as_ref().map(|(_, text)| text.clone());
         let plugins = told(&self.plugins).into_iter().flatten().filter(|plugin| plugin.status == "error");
         ContainerdFigures {
-            version: version.and_then(|version| version.server.as_ref().or(version.client.as_ref())).map(|(_, version)| version.clone()),
+            version: version
+                .and_then(|version| version.server.as_ref().or(version.client.as_ref()))
+                .map(|(_, version)| version.clone()),
             answered: version.filter(|version| version.client.is_some()).map(|version| version.server.is_some()),
             sandbox_image: config.and_then(|config| text(&config.sandbox_image)),
             snapshotter: config.and_then(|config| text(&config.snapshotter)),
@@ -256,7 +330,10 @@ impl NodeFiles {
     fn sysctl_figures(&self) -> SysctlFigures {
         let sysctl = told(&self.sysctl).filter(|sysctl| !sysctl.is_empty());
         let value = |name: &&str| Some(((*name).to_owned(), sysctl?.get(name)?.value.to_string()));
-        SysctlFigures { parameters: sysctl.map(|sysctl| sysctl.len() as u64), values: PARAMETERS.iter().filter_map(value).collect() }
+        SysctlFigures {
+            parameters: sysctl.map(|sysctl| sysctl.len() as u64),
+            values: PARAMETERS.iter().filter_map(value).collect(),
+        }
     }
 
     fn reboots_figures(&self) -> RebootsFigures {
@@ -274,7 +351,9 @@ impl NodeFiles {
                     minutes: if let End::After(minutes) = boot.end { Some(minutes) } else { None },
                 })
                 .collect(),
-            boot_took_seconds: told(&self.boot).and_then(|boot| boot.seconds).map(|(_, seconds)| Hundredths::of(seconds)),
+            boot_took_seconds: told(&self.boot)
+                .and_then(|boot| boot.seconds)
+                .map(|(_, seconds)| Hundredths::of(seconds)),
         }
     }
 
@@ -290,7 +369,9 @@ impl NodeFiles {
     }
 
     fn gpu(&self) -> GpuFigures {
-        let of_gpu = |name: &str| ["nvidia", "kmod-nvidia", "libnvidia", "aws-neuron"].iter().any(|start| name.starts_with(start));
+        let of_gpu = |name: &str| {
+            ["nvidia", "kmod-nvidia", "libnvidia", "aws-neuron"].iter().any(|start| name.starts_with(start))
+        };
         let packages = told(&self.packages).into_iter().flat_map(|list| &list.packages);
         let config = told(&self.containerd_config).and_then(|config| config.as_ref());
         GpuFigures {

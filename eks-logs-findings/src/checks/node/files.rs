@@ -22,6 +22,19 @@ pub(crate) struct Read<T> {
     pub(crate) parsed: Parsed<T>,
 }
 
+impl<T: Default + PartialEq> Read<T> {
+    fn state(&self) -> ReadState<'_> {
+        ReadState {
+            path: &self.path,
+            blank: self.blank,
+            cut: self.cut,
+            nothing: self.parsed.value == T::default(),
+            problems: self.parsed.problem_count,
+            first: self.parsed.problems.first().map(ToString::to_string),
+        }
+    }
+}
+
 impl<T> Read<T> {
     fn of(file: &StateFile, parse: impl Fn(&[u8]) -> Parsed<T>) -> Self {
         let blank = file.content.trim_ascii().is_empty();
@@ -30,16 +43,6 @@ impl<T> Read<T> {
             parsed.problem(Span::default(), cut.clone());
         }
         Self { path: file.path.clone(), blank, cut: file.cut.is_some(), parsed }
-    }
-
-    fn state(&self) -> ReadState<'_> {
-        ReadState {
-            path: &self.path,
-            blank: self.blank,
-            cut: self.cut,
-            problems: self.parsed.problem_count,
-            first: self.parsed.problems.first().map(ToString::to_string),
-        }
     }
 
     /// A place in it.
@@ -59,6 +62,8 @@ pub(crate) struct ReadState<'a> {
     pub(crate) path: &'a str,
     pub(crate) blank: bool,
     pub(crate) cut: bool,
+    /// Nothing in it could be read.
+    pub(crate) nothing: bool,
     pub(crate) problems: u64,
     pub(crate) first: Option<String>,
 }
