@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use eks_logs_core::bundle::{self, Candidate};
 use eks_logs_core::{Clock, InstanceId, LocalStore, Located, Store, StoreWriter};
+use eks_logs_findings::index::{self, Stored};
 use eks_logs_findings::{BundleInfo, Catalogue, EvidenceLimit, Progress, Scan, ScanOptions, scan};
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -156,11 +157,17 @@ impl Context {
         }
     }
 
-    /// Scans a bundle; what is quoted has its secrets redacted.
+    /// Scans a bundle, or takes the stored index where it speaks for the bundle; what is quoted has its secrets redacted.
     ///
     /// # Errors
     /// A [`Failure`] if nothing of the bundle can be read.
     pub async fn scan(&self, bundle: &Located, evidence: EvidenceLimit, call: Call<'_>) -> Result<Scan, Failure> {
+        if let Stored::Fresh(stored) = index::load(bundle, &self.catalogue).await?
+            && let Some(mut found) = index::with_evidence(*stored, evidence)
+        {
+            self.redact(&mut found);
+            return Ok(found);
+        }
         self.scan_with(&self.catalogue, bundle, evidence, call).await
     }
 
@@ -173,13 +180,7 @@ impl Context {
     ) -> Result<Scan, Failure> {
         let options = ScanOptions::default().with_threads(self.threads).with_evidence(evidence);
         let mut found = scan(bundle, catalogue, options, call.progress).await?;
-        if self.redact {
-            for finding in &mut found.findings {
-                finding.evidence.iter_mut().for_each(|line| redact::in_place(&mut line.text));
-                finding.entities.iter_mut().chain(&mut finding.detail).for_each(redact::in_place);
-                redact::in_place(&mut finding.subject);
-            }
-        }
+        self.redact(&mut found);
         Ok(found)
     }
 
@@ -196,6 +197,17 @@ impl Context {
                 "there is no store for baselines here",
                 "name the store that holds the cluster's bundles (--store on the command line)",
             )),
+        }
+    }
+
+    fn redact(&self, found: &mut Scan) {
+        if !self.redact {
+            return;
+        }
+        for finding in &mut found.findings {
+            finding.evidence.iter_mut().for_each(|line| redact::in_place(&mut line.text));
+            finding.entities.iter_mut().chain(&mut finding.detail).for_each(redact::in_place);
+            redact::in_place(&mut finding.subject);
         }
     }
 

@@ -164,6 +164,9 @@ pub fn tools() -> &'static [Tool] {
         Tool::of::<crate::CompareRequest>(),
         Tool::of::<crate::BaselineRequest>(),
         Tool::of::<crate::ValidateRequest>(),
+        Tool::of::<crate::ReadRequest>(),
+        Tool::of::<crate::SearchRequest>(),
+        Tool::of::<crate::ArtifactRequest>(),
         Tool::of::<crate::RulesRequest>(),
     ];
     TOOLS
