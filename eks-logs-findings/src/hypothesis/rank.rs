@@ -228,8 +228,7 @@ fn raw(evidence: &Grounds) -> f64 {
 }
 
 /// From what the parts add up to, to how often hypotheses of that sum name the labelled cause: measured, see docs/CONFIDENCE.md.
-const CALIBRATION: [(f64, f64); 7] =
-    [(0.0, 0.02), (0.2, 0.5), (0.35, 0.64), (0.45, 0.86), (0.7, 0.9), (0.85, 0.95), (1.0, 0.97)];
+const CALIBRATION: [(f64, f64); 6] = [(0.0, 0.02), (0.2, 0.25), (0.3, 0.8), (0.4, 0.9), (0.6, 0.93), (1.0, 0.96)];
 
 /// The confidence: the calibrated sum, with what the severity allows at most.
 fn confidence(evidence: &Grounds, severity: Severity) -> f64 {
