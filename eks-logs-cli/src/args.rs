@@ -1,6 +1,8 @@
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::command::{Artifact, Errors, Index, Read, Rules, Search, Triage, Validate};
+use crate::command::{
+    Artifact, Baseline, Compare, Correlate, Errors, Index, Read, Rules, Search, Summarize, Triage, Validate, Verify,
+};
 
 /// Reads the log bundle of an EKS worker node and says what is wrong with the node, with the lines that prove it.
 ///
@@ -48,6 +50,19 @@ pub(crate) enum Command {
     Errors(Errors),
     /// What the bundle holds and what it lacks
     Validate(Validate),
+    /// Events in order and together, and the chain that leads through them
+    Correlate(Correlate),
+    /// What given findings mean, each sentence citing its findings
+    Summarize(Summarize),
+    /// Checks a written report: each finding id, quotation, count, time and place
+    Verify(Verify),
+    /// What some nodes have and others lack
+    CompareNodes(Compare),
+    /// What is normal in a cluster
+    Baseline {
+        #[command(subcommand)]
+        command: Baseline,
+    },
     /// Any part of any file, by bytes or by lines
     Read(Read),
     /// A regex in every file, with exact counts

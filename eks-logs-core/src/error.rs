@@ -84,7 +84,9 @@ pub enum Error {
         size: u64,
     },
     /// Lines that cannot be asked for.
-    #[error("{path}: lines are counted from 1, or from -1 backwards, 1 to {most} at a time; not from line {start}, {count} of them")]
+    #[error(
+        "{path}: lines are counted from 1, or from -1 backwards, 1 to {most} at a time; not from line {start}, {count} of them"
+    )]
     InvalidLines {
         /// The object.
         path: String,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use eks_logs_core::bundle::{self, Candidate};
-use eks_logs_core::{Clock, InstanceId, LocalStore, Located, Store};
+use eks_logs_core::{Clock, InstanceId, LocalStore, Located, Store, StoreWriter};
 use eks_logs_findings::index::{self, Stored};
 use eks_logs_findings::{BundleInfo, Catalogue, EvidenceLimit, Progress, Scan, ScanOptions, scan};
 use jiff::Timestamp;
@@ -27,6 +27,8 @@ pub struct Context {
     pub threads: usize,
     /// Secrets in quoted text are redacted.
     pub redact: bool,
+    /// Where our own records are kept; without it, beside the bundles of a directory, and nowhere for the rest.
+    pub records: Option<Arc<dyn StoreWriter>>,
     /// Tells how old a bundle is; without it, answers do not say, and the same bundle gives the same bytes.
     pub clock: Option<Arc<dyn Clock>>,
 }
@@ -122,7 +124,7 @@ impl Context {
     /// These bundles, the built-in rules, all processors, redaction on.
     pub fn new(bundles: Bundles) -> Self {
         let ScanOptions { threads, .. } = ScanOptions::default();
-        Self { bundles, catalogue: Catalogue::builtin().clone(), threads, redact: true, clock: None }
+        Self { bundles, catalogue: Catalogue::builtin().clone(), threads, redact: true, records: None, clock: None }
     }
 
     /// The bundle that the arguments mean.
@@ -181,6 +183,22 @@ impl Context {
         let mut found = scan(bundle, catalogue, options, call.progress).await?;
         self.redact(&mut found);
         Ok(found)
+    }
+
+    /// Where our own records are kept.
+    ///
+    /// # Errors
+    /// `bad_argument` where there is no place for them.
+    pub fn records(&self) -> Result<Arc<dyn StoreWriter>, Failure> {
+        match (&self.records, &self.bundles) {
+            (Some(records), _) => Ok(Arc::clone(records)),
+            (None, Bundles::Directory(path)) => Ok(Arc::new(LocalStore::open(path)?)),
+            (None, _) => Err(Failure::new(
+                Code::BadArgument,
+                "there is no store for baselines here",
+                "name the store that holds the cluster's bundles (--store on the command line)",
+            )),
+        }
     }
 
     fn redact(&self, found: &mut Scan) {

@@ -81,7 +81,8 @@ pub async fn index_bundle(
         written.push(to.to_string());
         line_indexes += 1;
     }
-    let json = index::to_json(&found, &of, at).map_err(|why| Failure::new(Code::Internal, why.to_string(), "report this"))?;
+    let json =
+        index::to_json(&found, &of, at).map_err(|why| Failure::new(Code::Internal, why.to_string(), "report this"))?;
     for (name, content) in [(records::MANIFEST, manifest.to_json()), (records::FINDINGS_INDEX, json)] {
         let to = bundle.root.join(name)?;
         writer.put(&to, content.into(), PutMode::Overwrite).await?;

@@ -30,7 +30,9 @@ impl Place {
         let refuse = |error: String, suggestion: String| Err(Failure::new(Code::BadArgument, error, suggestion));
         match (&self.stored.store, words) {
             (Some(store), [word]) => Ok((self.stored.many(store)?, word)),
-            (Some(_), _) => refuse("BUNDLE and --store exclude each other".to_owned(), format!("give {what} alone, with --store")),
+            (Some(_), _) => {
+                refuse("BUNDLE and --store exclude each other".to_owned(), format!("give {what} alone, with --store"))
+            }
             (None, [bundle, word]) => {
                 let located = block_on(open_local(std::path::Path::new(bundle)))?;
                 Ok((Bundles::One(located), word))

@@ -86,7 +86,14 @@ impl ArchiveStore {
     fn new(source: Source, locator: String) -> Result<Self> {
         let (reader, _) = source.open(&locator)?;
         let format = format::recognise(reader, &locator)?;
-        Ok(Self { source, locator, format, limits: Limits::default(), listed: OnceLock::new(), members: Members::default() })
+        Ok(Self {
+            source,
+            locator,
+            format,
+            limits: Limits::default(),
+            listed: OnceLock::new(),
+            members: Members::default(),
+        })
     }
 
     /// Sets what a member and the archive may cost.

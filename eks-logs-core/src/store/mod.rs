@@ -172,7 +172,10 @@ pub struct Presigned {
 
 impl fmt::Debug for Presigned {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Presigned").field("uri", &self.uri).field("expires_at", &self.expires_at).finish_non_exhaustive()
+        f.debug_struct("Presigned")
+            .field("uri", &self.uri)
+            .field("expires_at", &self.expires_at)
+            .finish_non_exhaustive()
     }
 }
 
