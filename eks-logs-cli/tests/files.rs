@@ -42,13 +42,22 @@ fn names(directory: &Path) -> Vec<String> {
 
 #[test]
 fn a_part_of_a_file_for_people() {
-    insta::assert_snapshot!(shown(&["read", &sample(), "kernel/dmesg.current", "--start-line", "-4", "--line-count", "3"]));
+    insta::assert_snapshot!(shown(&[
+        "read",
+        &sample(),
+        "kernel/dmesg.current",
+        "--start-line",
+        "-4",
+        "--line-count",
+        "3"
+    ]));
     insta::assert_snapshot!("bytes_for_people", shown(&["read", &sample(), "kernel/uname.txt"]));
 }
 
 #[test]
 fn search_for_people() {
-    let args = ["search", &sample(), "table full", "--context-lines", "1", "--max-results", "2", "--log-types", "kernel"];
+    let args =
+        ["search", &sample(), "table full", "--context-lines", "1", "--max-results", "2", "--log-types", "kernel"];
     insta::assert_snapshot!(shown(&args));
     insta::assert_snapshot!("nothing_found_for_people", shown(&["search", &sample(), "no such words anywhere"]));
 }
@@ -62,18 +71,43 @@ fn an_artifact_for_people() {
 fn lines_and_bytes_agree() {
     let json = |args: &[&str]| -> serde_json::Value { serde_json::from_str(&shown(args)).unwrap() };
     let sample = sample();
-    let line = json(&["read", &sample, "kernel/dmesg.current", "--start-line", "5", "--line-count", "1", "--format", "json"]);
+    let line =
+        json(&["read", &sample, "kernel/dmesg.current", "--start-line", "5", "--line-count", "1", "--format", "json"]);
     let (start, end) = (line["startByte"].to_string(), line["endByte"].to_string());
-    let bytes = json(&["read", &sample, "kernel/dmesg.current", "--start-byte", &start, "--end-byte", &end, "--format", "json"]);
+    let bytes = json(&[
+        "read",
+        &sample,
+        "kernel/dmesg.current",
+        "--start-byte",
+        &start,
+        "--end-byte",
+        &end,
+        "--format",
+        "json",
+    ]);
     assert_eq!((&bytes["content"], &bytes["endByte"]), (&line["content"], &line["endByte"]));
-    let exact = json(&["read", &sample, "kernel/dmesg.current", "--exact", "--start-byte", &start, "--end-byte", &end, "--format", "json"]);
+    let exact = json(&[
+        "read",
+        &sample,
+        "kernel/dmesg.current",
+        "--exact",
+        "--start-byte",
+        &start,
+        "--end-byte",
+        &end,
+        "--format",
+        "json",
+    ]);
     assert_eq!(exact["content"], line["content"]);
 }
 
 /// What a hostile log could do to a terminal is shown, not done.
 #[test]
 fn a_terminal_obeys_no_log() {
-    let directory = bundle(&[("kubelet/kubelet.log", b"pod \x1b[2J\x1b]0;owned\x07 \xe2\x80\xae gone\r\npassword=hunter22x pod\n")]);
+    let directory = bundle(&[(
+        "kubelet/kubelet.log",
+        b"pod \x1b[2J\x1b]0;owned\x07 \xe2\x80\xae gone\r\npassword=hunter22x pod\n",
+    )]);
     let path = directory.path().to_str().unwrap();
     for args in [["read", path, "kubelet/kubelet.log"], ["search", path, "pod"]] {
         let run = eks_logs(&args);
@@ -130,6 +164,9 @@ fn nothing_is_written_unasked() {
     let before = eks_logs(&["triage", path, "--format", "json"]).stdout;
     let run = eks_logs(&["index", path]);
     assert_eq!(run.status, 0, "{}", run.stderr);
-    assert_eq!(names(directory.path()), [".eks-logs.lock", "findings_index.json", "kernel", "kubelet", "manifest.json"]);
+    assert_eq!(
+        names(directory.path()),
+        [".eks-logs.lock", "findings_index.json", "kernel", "kubelet", "manifest.json"]
+    );
     assert_eq!(eks_logs(&["triage", path, "--format", "json"]).stdout, before, "the index gives what a scan gives");
 }

@@ -36,7 +36,8 @@ fn check(located: &Located) {
 
 #[test]
 fn an_index_gives_what_a_scan_gives() {
-    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/eks_i-0a1b2c3d4e5f60718_2026-11-20_0312-UTC_0.7.9.tar.gz");
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../examples/eks_i-0a1b2c3d4e5f60718_2026-11-20_0312-UTC_0.7.9.tar.gz");
     check(&block_on(bundle::open(&sample)).unwrap());
 }
 
@@ -47,7 +48,8 @@ fn an_index_gives_what_a_scan_gives_on_every_incident() {
         println!("skipped: an_index_gives_what_a_scan_gives_on_every_incident needs ../shared/incidents");
         return;
     };
-    let mut bundles: Vec<_> = found.flatten().map(|entry| entry.path().join("bundle")).filter(|path| path.is_dir()).collect();
+    let mut bundles: Vec<_> =
+        found.flatten().map(|entry| entry.path().join("bundle")).filter(|path| path.is_dir()).collect();
     bundles.sort();
     assert!(!bundles.is_empty());
     for path in bundles {
@@ -75,7 +77,10 @@ fn an_index_of_anything_else_is_refused() {
     let path = StorePath::parse("findings_index.json").unwrap();
     store.insert(path.clone(), json.clone());
     let located = Located::in_store(store);
-    assert!(matches!(block_on(load(&located, Catalogue::builtin())).unwrap(), Stored::Fresh(_)), "its own record is no file of it");
+    assert!(
+        matches!(block_on(load(&located, Catalogue::builtin())).unwrap(), Stored::Fresh(_)),
+        "its own record is no file of it"
+    );
     // Other rules.
     let stale = |stored: Stored, word: &str| match stored {
         Stored::Stale(why) => assert!(why.contains(word), "{why}"),
@@ -106,7 +111,9 @@ fn evidence_that_was_not_stored_is_not_made_up() {
     let found = scanned(&Located::in_store(memory(&FAULT.repeat(50))), EvidenceLimit::Few(STORED_EVIDENCE), false);
     assert!(found.findings[0].evidence_omitted > 0);
     assert!(has_evidence(&found, EvidenceLimit::Few(STORED_EVIDENCE)));
-    assert!(!has_evidence(&found, EvidenceLimit::All) && !has_evidence(&found, EvidenceLimit::Few(STORED_EVIDENCE - 1)));
+    assert!(
+        !has_evidence(&found, EvidenceLimit::All) && !has_evidence(&found, EvidenceLimit::Few(STORED_EVIDENCE - 1))
+    );
     let all = scanned(&Located::in_store(memory(FAULT)), EvidenceLimit::Few(STORED_EVIDENCE), false);
     assert!(has_evidence(&all, EvidenceLimit::All));
 }
@@ -139,7 +146,8 @@ fn lines_are_a_by_product_of_the_scan() {
             assert!(segments[0].holds(&text.as_bytes()[from..segments[0].end() as usize]));
         }
     }
-    let whole = block_on(located.store.get(&StorePath::parse("kubelet/kubelet.log").unwrap(), ByteRange::WHOLE)).unwrap();
+    let whole =
+        block_on(located.store.get(&StorePath::parse("kubelet/kubelet.log").unwrap(), ByteRange::WHOLE)).unwrap();
     assert_eq!(whole.len(), text.len());
 }
 

@@ -46,7 +46,8 @@ fn chunks_are_followed_by_their_tokens() {
     loop {
         // As an agent of the sample server does it: the token, which is text, goes where a number is expected.
         let arguments = json!({ "logKey": "kubelet/kubelet.log", "startByte": token });
-        let arguments = if token.is_null() { json!({ "logKey": "kubelet/kubelet.log", "endByte": 70_001 }) } else { arguments };
+        let arguments =
+            if token.is_null() { json!({ "logKey": "kubelet/kubelet.log", "endByte": 70_001 }) } else { arguments };
         let answer = call(&context, "read", arguments).unwrap();
         assert_eq!(answer["truncated"], false);
         assert_eq!(answer["lineAligned"], true);
@@ -60,9 +61,13 @@ fn chunks_are_followed_by_their_tokens() {
         }
     }
     assert!(all == text && chunks >= 2);
-    let last = call(&context, "read", json!({ "logKey": "kubelet/kubelet.log", "startLine": -2, "lineCount": 5 })).unwrap();
+    let last =
+        call(&context, "read", json!({ "logKey": "kubelet/kubelet.log", "startLine": -2, "lineCount": 5 })).unwrap();
     assert_eq!(last["content"], "49998 grün\n49999 grün\n");
-    assert_eq!((&last["startLine"], &last["endLine"], &last["totalLines"]), (&json!(49_999), &json!(50_000), &json!(50_000)));
+    assert_eq!(
+        (&last["startLine"], &last["endLine"], &last["totalLines"]),
+        (&json!(49_999), &json!(50_000), &json!(50_000))
+    );
 }
 
 #[test]
@@ -122,14 +127,30 @@ fn keys_outside_are_denied_alike_whether_something_is_there_or_not() {
     let other = format!("{OTHER}/extracted/kubelet/kubelet.log");
     write(
         directory.path(),
-        &[(inside.as_str(), b"mine\n"), (other.as_str(), b"theirs\n"), ("idempotency/i-0123456789abcdef0/t.json", b"{}"), ("baselines/prod/patterns.json", b"{}")],
+        &[
+            (inside.as_str(), b"mine\n"),
+            (other.as_str(), b"theirs\n"),
+            ("idempotency/i-0123456789abcdef0/t.json", b"{}"),
+            ("baselines/prod/patterns.json", b"{}"),
+        ],
     );
     let many = Context::new(Bundles::Directory(directory.path().to_owned()));
     let single = Context::new(Bundles::One(block_on(bundle::open(&directory.path().join(NAME))).unwrap()));
     for name in ["read", "artifact"] {
         for key in [
-            "../etc/passwd", "/etc/passwd", "kubelet/../../x", "%2e%2e/x", "..%2fx", "a%5cb", "a\\b", "a\0b", "idempotency/i-0123456789abcdef0/t.json",
-            "idempotency/none.json", "baselines/prod/patterns.json", "batches/x/metadata.json", "execution-regions/x.json",
+            "../etc/passwd",
+            "/etc/passwd",
+            "kubelet/../../x",
+            "%2e%2e/x",
+            "..%2fx",
+            "a%5cb",
+            "a\\b",
+            "a\0b",
+            "idempotency/i-0123456789abcdef0/t.json",
+            "idempotency/none.json",
+            "baselines/prod/patterns.json",
+            "batches/x/metadata.json",
+            "execution-regions/x.json",
         ] {
             for context in [&many, &single] {
                 let (code, text) = refused(context, name, json!({ "logKey": key }));
@@ -162,7 +183,10 @@ fn secrets_are_redacted_and_offsets_stay_true() {
     let text = b"first \xff line\nkey AKIAIOSFODNN7EXAMPLE used\nlast password=hunter22x\n";
     let context = one(&[("kubelet/kubelet.log", text)]);
     let answer = call(&context, "read", json!({ "logKey": "kubelet/kubelet.log" })).unwrap();
-    assert_eq!(answer["content"], "first \u{fffd} line\nkey [REDACTED aws access key id] used\nlast password=[REDACTED password]\n");
+    assert_eq!(
+        answer["content"],
+        "first \u{fffd} line\nkey [REDACTED aws access key id] used\nlast password=[REDACTED password]\n"
+    );
     assert_eq!(answer["invalidUtf8"], true);
     assert_eq!(answer["chunkSize"], text.len());
     let spans: Vec<&[u8]> = answer["redactions"]
@@ -175,26 +199,41 @@ fn secrets_are_redacted_and_offsets_stay_true() {
     let found = call(&context, "search", json!({ "query": "used", "response_format": "detailed" })).unwrap();
     let line = &found["results"][0]["matches"][0];
     assert_eq!(line["line"], "key [REDACTED aws access key id] used");
-    assert_eq!(&text[line["startByte"].as_u64().unwrap() as usize..line["endByte"].as_u64().unwrap() as usize], b"key AKIAIOSFODNN7EXAMPLE used");
+    assert_eq!(
+        &text[line["startByte"].as_u64().unwrap() as usize..line["endByte"].as_u64().unwrap() as usize],
+        b"key AKIAIOSFODNN7EXAMPLE used"
+    );
     assert_eq!(line["context"]["after"][0], "last password=[REDACTED password]");
     assert_eq!(found["redactions"], 2);
     let mut open = context.clone();
     open.redact = false;
     let answer = call(&open, "read", json!({ "logKey": "kubelet/kubelet.log" })).unwrap();
-    assert!(answer["content"].as_str().unwrap().contains("hunter22x") && answer["redactions"].as_array().unwrap().is_empty());
+    assert!(
+        answer["content"].as_str().unwrap().contains("hunter22x")
+            && answer["redactions"].as_array().unwrap().is_empty()
+    );
 }
 
 #[test]
 fn search_counts_all_and_says_what_it_speaks_for() {
     let many = "pod failed\n".repeat(700);
-    let context = one(&[("kubelet/kubelet.log", many.as_bytes()), ("kernel/dmesg.current", b"POD\n"), ("cni/10-aws.conflist", b"{}\n")]);
+    let context = one(&[
+        ("kubelet/kubelet.log", many.as_bytes()),
+        ("kernel/dmesg.current", b"POD\n"),
+        ("cni/10-aws.conflist", b"{}\n"),
+    ]);
     let answer = call(&context, "search", json!({ "query": "pod", "maxResults": 3 })).unwrap();
-    assert_eq!((&answer["totalMatches"], &answer["filesWithMatches"], &answer["filesSearched"]), (&json!(701), &json!(2), &json!(3)));
+    assert_eq!(
+        (&answer["totalMatches"], &answer["filesWithMatches"], &answer["filesSearched"]),
+        (&json!(701), &json!(2), &json!(3))
+    );
     assert_eq!(answer["truncated"], true);
     let results = answer["results"].as_array().unwrap();
     let told: Vec<(&Value, &Value, &Value, usize)> = results
         .iter()
-        .map(|file| (&file["finding_id"], &file["file"], &file["matchCount"], file["matches"].as_array().unwrap().len()))
+        .map(|file| {
+            (&file["finding_id"], &file["file"], &file["matchCount"], file["matches"].as_array().unwrap().len())
+        })
         .collect();
     assert_eq!(
         told,
@@ -207,7 +246,9 @@ fn search_counts_all_and_says_what_it_speaks_for() {
     assert_eq!(none["caveat"], "looked for, and absent, in 7704 bytes of 2 files");
     assert_eq!(none["coverage_report"]["filesLeftOut"], 1);
     let stop = || true;
-    let stopped = block_on(tool("search").unwrap().call(&context, json!({ "query": "pod" }), Call::default().stopped_by(&stop))).unwrap();
+    let stopped =
+        block_on(tool("search").unwrap().call(&context, json!({ "query": "pod" }), Call::default().stopped_by(&stop)))
+            .unwrap();
     assert_eq!(stopped["truncated"], true);
     assert_eq!(stopped["coverage_report"]["searchComplete"], false);
     assert_eq!(stopped["coverage_report"]["stopped"]["notReached"].as_array().unwrap().len(), 3);
@@ -231,7 +272,14 @@ fn an_index_serves_until_something_changes() {
     let directory = tempfile::tempdir().unwrap();
     let root = directory.path().join(NAME).join("extracted");
     let large: String = (0..120_000).map(|n| format!("Nov 20 03:00:00 node kubelet[1]: line {n}\n")).collect();
-    write(&root, &[("kernel/dmesg.current", FAULT.as_bytes()), ("kubelet/kubelet.log", large.as_bytes()), ("system/ps.txt", b"x\n")]);
+    write(
+        &root,
+        &[
+            ("kernel/dmesg.current", FAULT.as_bytes()),
+            ("kubelet/kubelet.log", large.as_bytes()),
+            ("system/ps.txt", b"x\n"),
+        ],
+    );
     let open = || Context::new(Bundles::One(block_on(bundle::open(&directory.path().join(NAME))).unwrap()));
     let context = open();
     let before = call(&context, "errors", json!({})).unwrap();
@@ -241,20 +289,28 @@ fn an_index_serves_until_something_changes() {
     let at = "2026-11-20T04:00:00Z".parse().unwrap();
     let indexed = block_on(index_bundle(&writer, &located, &context, at, Call::default())).unwrap();
     assert_eq!((indexed.file_count, indexed.line_indexes), (3, 1));
-    assert_eq!(indexed.written.last().unwrap(), "extracted/findings_index.json", "last, so that whoever sees it sees all");
+    assert_eq!(
+        indexed.written.last().unwrap(),
+        "extracted/findings_index.json",
+        "last, so that whoever sees it sees all"
+    );
 
     let mut after = call(&open(), "errors", json!({})).unwrap();
     assert_eq!((&after["cached"], &after["indexedAt"]), (&json!(true), &json!("2026-11-20T04:00:00Z")));
     (after["cached"], after["indexedAt"]) = (json!(false), json!(null));
     assert_eq!(after, before, "the same answer");
-    let line = call(&open(), "read", json!({ "logKey": "kubelet/kubelet.log", "startLine": 100_000, "lineCount": 1 })).unwrap();
+    let line = call(&open(), "read", json!({ "logKey": "kubelet/kubelet.log", "startLine": 100_000, "lineCount": 1 }))
+        .unwrap();
     assert_eq!(line["content"], "Nov 20 03:00:00 node kubelet[1]: line 99999\n");
     assert_eq!(line["totalLines"], 120_000, "the line index was used: without one, lines behind are not counted");
     let searched = call(&open(), "search", json!({ "query": "." })).unwrap();
     assert_eq!(searched["filesSearched"], 3, "records are no files of the bundle");
 
     let valid = call(&open(), "validate", json!({ "pageSize": 2 })).unwrap();
-    assert_eq!((&valid["hasFindingsIndex"], &valid["manifestVersion"], &valid["fileCount"]), (&json!(true), &json!(2), &json!(3)));
+    assert_eq!(
+        (&valid["hasFindingsIndex"], &valid["manifestVersion"], &valid["fileCount"]),
+        (&json!(true), &json!(2), &json!(3))
+    );
     assert_eq!(valid["mismatches"], json!([]));
     assert_eq!((valid["manifest"].as_array().unwrap().len(), &valid["hasMore"]), (2, &json!(true)));
     let rest = call(&open(), "validate", json!({ "pageSize": 2, "pageToken": valid["nextPageToken"] })).unwrap();
