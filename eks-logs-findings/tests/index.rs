@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use eks_logs_core::{ByteRange, LocalStore, Located, MemoryStore, Store as _, StorePath, bundle};
+use eks_logs_core::{ByteRange, LocalStore, Located, MemoryStore, StorePath, bundle};
 use eks_logs_findings::index::{Of, STORED_EVIDENCE, Stored, from_json, has_evidence, load, to_json};
 use eks_logs_findings::{Catalogue, EvidenceLimit, Scan, ScanOptions, scan};
 use futures_lite::future::block_on;
