@@ -20,7 +20,9 @@
 //! ```
 
 pub mod redact;
+pub mod sample;
 
+mod aws;
 mod context;
 mod errors;
 mod failure;
@@ -31,6 +33,18 @@ mod triage;
 mod validate;
 mod window;
 
+pub use aws::Task;
+pub use aws::batch_collect::{
+    BatchCollectAnswer, BatchCollectRequest, BatchExecution, BucketView, NodeFilter, NotCollectable, Representative, Strategy,
+};
+pub use aws::batch_status::{BatchMember, BatchStatusAnswer, BatchStatusRequest, BatchSummary};
+pub use aws::cluster_health::{
+    ClusterHealthAnswer, ClusterHealthRequest, ClusterView, HealthSummary, IssueView, NodeView, NodegroupView, UnhealthyNode,
+};
+pub use aws::collect::{CollectAnswer, CollectRequest};
+pub use aws::fleet::FleetGap;
+pub use aws::history::{Collection, Filters, HistoryAnswer, HistoryRequest, RegionGap};
+pub use aws::status::{AutomationStatus, Cause, StatusAnswer, StatusRequest, StepDetail};
 pub use context::{BundleUsed, Bundles, Call, Context, Selected, Selector, Stop};
 pub use errors::{
     CoverageReport, ErrorFinding, ErrorsAnswer, ErrorsRequest, ResponseFormat, SeverityCounts, SeverityFilter,

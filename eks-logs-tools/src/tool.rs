@@ -158,6 +158,12 @@ pub fn tools() -> &'static [Tool] {
         Tool::of::<crate::ErrorsRequest>(),
         Tool::of::<crate::ValidateRequest>(),
         Tool::of::<crate::RulesRequest>(),
+        Tool::of::<crate::CollectRequest>(),
+        Tool::of::<crate::StatusRequest>(),
+        Tool::of::<crate::HistoryRequest>(),
+        Tool::of::<crate::ClusterHealthRequest>(),
+        Tool::of::<crate::BatchCollectRequest>(),
+        Tool::of::<crate::BatchStatusRequest>(),
     ];
     TOOLS
 }

@@ -10,19 +10,24 @@
 mod ext;
 mod local;
 mod memory;
+mod upload;
 mod walk;
 
 use std::fmt;
+use std::path::PathBuf;
 use std::pin::Pin;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_core::Stream;
 use futures_lite::StreamExt as _;
+use jiff::Timestamp;
 
 pub use ext::StoreExt;
 pub use local::LocalStore;
 pub use memory::MemoryStore;
+pub use upload::Upload;
 pub use walk::{FileEnd, FileSink, Flow, Refusal, RefusalReason};
 
 use crate::error::Result;
@@ -111,6 +116,11 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// Size and version of one object.
     async fn head(&self, path: &StorePath) -> Result<Object>;
 
+    /// Size of one object, and its version if the store knows that without reading the object.
+    async fn stat(&self, path: &StorePath) -> Result<Object> {
+        self.head(path).await
+    }
+
     /// A range of one object, in one piece.
     async fn get(&self, path: &StorePath, range: ByteRange) -> Result<Bytes>;
 
@@ -125,6 +135,61 @@ pub trait Store: fmt::Debug + Send + Sync {
             walk::stream_into(self, &object?, sink).await?;
         }
         Ok(())
+    }
+
+    /// True where listing means reading everything, as in an archive.
+    fn is_sequential(&self) -> bool {
+        false
+    }
+
+    /// The local file that is, or holds, this object.
+    fn local_file(&self, path: &StorePath) -> Option<PathBuf> {
+        let _ = path;
+        None
+    }
+
+    /// What makes links to objects, where the store can.
+    fn presign(&self) -> Option<&dyn Presign> {
+        None
+    }
+
+    /// One level below `directory`, as [`Store::children`], of what has a name that begins with `beginning`. A bucket of thousands of
+    /// bundles answers this for one node without listing the others.
+    async fn children_named(&self, directory: &StorePath, beginning: &str) -> Result<Children> {
+        let mut children = self.children(directory).await?;
+        children.directories.retain(|path| path.name().starts_with(beginning));
+        children.objects.retain(|object| object.path.name().starts_with(beginning));
+        Ok(children)
+    }
+
+    /// When an object was last written, where the store knows. It orders bundles whose names do not tell when they were collected.
+    async fn modified(&self, path: &StorePath) -> Result<Option<Timestamp>> {
+        let _ = path;
+        Ok(None)
+    }
+}
+
+/// Makes links with which one object can be fetched without credentials, for a while.
+#[async_trait]
+pub trait Presign: Send + Sync {
+    /// A link to the object that holds for `expires` from now on.
+    async fn presign_get(&self, path: &StorePath, expires: Duration) -> Result<Presigned>;
+}
+
+/// A link to one object.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Presigned {
+    /// The link: a secret as long as it holds.
+    pub url: String,
+    /// When it ends to hold.
+    pub expires_at: Timestamp,
+    /// The object as its store names it: `s3://bucket/key`.
+    pub uri: String,
+}
+
+impl fmt::Debug for Presigned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Presigned").field("uri", &self.uri).field("expires_at", &self.expires_at).finish_non_exhaustive()
     }
 }
 
@@ -144,4 +209,10 @@ pub enum PutMode {
 pub trait StoreWriter: Store {
     /// Stores `content` at `path` and returns its version; [`crate::Error::Precondition`] if `mode` does not hold.
     async fn put(&self, path: &StorePath, content: Bytes, mode: PutMode) -> Result<Version>;
+
+    /// Begins an object that is written piece by piece, of any size; it replaces what is there when it is finished, and nothing of it
+    /// is seen before. A store that has no better way keeps the pieces in memory.
+    async fn upload<'a>(&'a self, path: &'a StorePath) -> Result<Box<dyn Upload + 'a>> {
+        Ok(Box::new(upload::Kept::new(self, path)))
+    }
 }
