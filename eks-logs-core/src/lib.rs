@@ -18,9 +18,12 @@ pub mod archive;
 pub mod bundle;
 pub mod collection;
 pub mod inventory;
+pub mod read;
+pub mod search;
 pub mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod text;
 
 mod clock;
 mod error;

@@ -9,6 +9,7 @@ use eks_logs_core::{
     Clock, CollectionName, Collector, Error, InstanceId, Inventory, LocalStore, Located, Store, StorePath, StoreWriter,
     Timer,
 };
+use eks_logs_findings::index::{self, Stored};
 use eks_logs_findings::{BundleInfo, Catalogue, EvidenceLimit, Progress, Scan, ScanOptions, scan};
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -175,11 +176,17 @@ impl Context {
         }
     }
 
-    /// Scans a bundle; what is quoted has its secrets redacted.
+    /// Scans a bundle, or takes the stored index where it speaks for the bundle; what is quoted has its secrets redacted.
     ///
     /// # Errors
     /// A [`Failure`] if nothing of the bundle can be read.
     pub async fn scan(&self, bundle: &Located, evidence: EvidenceLimit, call: Call<'_>) -> Result<Scan, Failure> {
+        if let Stored::Fresh(stored) = index::load(bundle, &self.catalogue).await?
+            && let Some(mut found) = index::with_evidence(*stored, evidence)
+        {
+            self.redact(&mut found);
+            return Ok(found);
+        }
         self.scan_with(&self.catalogue, bundle, evidence, call).await
     }
 
@@ -192,14 +199,19 @@ impl Context {
     ) -> Result<Scan, Failure> {
         let options = ScanOptions::default().with_threads(self.threads).with_evidence(evidence);
         let mut found = scan(bundle, catalogue, options, call.progress).await?;
-        if self.redact {
-            for finding in &mut found.findings {
-                finding.evidence.iter_mut().for_each(|line| redact::in_place(&mut line.text));
-                finding.entities.iter_mut().chain(&mut finding.detail).for_each(redact::in_place);
-                redact::in_place(&mut finding.subject);
-            }
-        }
+        self.redact(&mut found);
         Ok(found)
+    }
+
+    fn redact(&self, found: &mut Scan) {
+        if !self.redact {
+            return;
+        }
+        for finding in &mut found.findings {
+            finding.evidence.iter_mut().for_each(|line| redact::in_place(&mut line.text));
+            finding.entities.iter_mut().chain(&mut finding.detail).for_each(redact::in_place);
+            redact::in_place(&mut finding.subject);
+        }
     }
 
     /// What an answer says of the bundle that it used.

@@ -255,7 +255,7 @@ async fn errors(request: &ErrorsRequest, context: &Context, call: Call<'_>) -> R
     }
     let window = request.time.window()?;
     let selected = context.select(&request.bundle).await?;
-    let Scan { bundle, coverage, mut findings, gaps, .. } =
+    let Scan { bundle, coverage, mut findings, gaps, indexed_at, .. } =
         context.scan(&selected.located, request.evidence.0, call).await?;
     let used = context.used(&bundle, selected.of_instance);
     let window = window.apply(&mut findings);
@@ -292,8 +292,8 @@ async fn errors(request: &ErrorsRequest, context: &Context, call: Call<'_>) -> R
         has_more: next < total,
         next_page_token: (next < total).then(|| write_token(&PageToken { offset: next, bound_to })),
         summary,
-        cached: false,
-        indexed_at: None,
+        cached: indexed_at.is_some(),
+        indexed_at,
         coverage_report: CoverageReport { coverage, gaps },
         interpretation_guide,
     })

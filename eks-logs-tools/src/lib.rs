@@ -23,14 +23,22 @@ pub mod redact;
 pub mod sample;
 
 mod aws;
+mod artifact;
 mod context;
 mod errors;
 mod failure;
+mod file;
+mod human;
+mod index;
 mod open;
+mod page;
+mod read;
 mod rules;
+mod search;
 mod tool;
 mod triage;
 mod validate;
+mod whole;
 mod window;
 
 pub use aws::Task;
@@ -45,17 +53,24 @@ pub use aws::collect::{CollectAnswer, CollectRequest};
 pub use aws::fleet::FleetGap;
 pub use aws::history::{Collection, Filters, HistoryAnswer, HistoryRequest, RegionGap};
 pub use aws::status::{AutomationStatus, Cause, StatusAnswer, StatusRequest, StepDetail};
+pub use artifact::{ArtifactAnswer, ArtifactRequest};
 pub use context::{BundleUsed, Bundles, Call, Context, Selected, Selector, Stop};
 pub use errors::{
     CoverageReport, ErrorFinding, ErrorsAnswer, ErrorsRequest, ResponseFormat, SeverityCounts, SeverityFilter,
 };
 pub use failure::{Code, Details, Failure};
+pub use file::FileSelector;
+pub use index::{IndexAnswer, index_bundle};
 pub use open::open_local;
+pub use read::{ReadAnswer, ReadRequest, Redaction};
 pub use rules::{
     CheckAnswer, Overlap, RuleAnswer, RuleLine, RulesAnswer, RulesRequest, check_rules, describe_rule, list_rules,
     load_rules, rule_patterns,
 };
+pub use search::{Around, FileResult, Match, NotSearched, SearchAnswer, SearchCoverage, SearchRequest, StoppedAt};
 pub use tool::{About, Effect, Needs, Request, Tool, tool, tools};
 pub use triage::{Quoted, TriageAnswer, TriageRequest};
-pub use validate::{ManifestFile, Presence, SourceReport, ValidateAnswer, ValidateRequest};
+pub use validate::{
+    ManifestFile, Mismatch, NodeReport, Presence, SourceReport, ValidateAnswer, ValidateRequest,
+};
 pub use window::{TimeArguments, Window, WindowUsed};

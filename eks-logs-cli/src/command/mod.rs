@@ -1,7 +1,11 @@
 //! One file a command: its arguments, its request, its exit status.
 
+mod artifact;
 mod errors;
+mod index;
+mod read;
 mod rules;
+mod search;
 mod target;
 mod triage;
 mod validate;
@@ -13,9 +17,13 @@ use eks_logs_findings::{Catalogue, Severity};
 use eks_logs_tools::{Call, Context, Failure, Quoted, Request, SeverityFilter, load_rules};
 use futures_lite::future::block_on;
 
+pub(crate) use artifact::Artifact;
 pub(crate) use errors::Errors;
+pub(crate) use index::Index;
+pub(crate) use read::Read;
 pub(crate) use rules::Rules;
-pub(crate) use target::{Target, When};
+pub(crate) use search::Search;
+pub(crate) use target::{Place, Target, When};
 pub(crate) use triage::Triage;
 pub(crate) use validate::Validate;
 
@@ -72,6 +80,23 @@ fn context(args: &Args, target: &Target) -> Result<Context, Failure> {
         context.threads = threads.into();
     }
     Ok(context)
+}
+
+/// What tools work with, for a bundle and one more word, and that word.
+fn in_place<'a>(
+    args: &Args,
+    place: &Place,
+    words: &'a [String],
+    what: &str,
+    redact: bool,
+) -> Result<(Context, &'a str), Failure> {
+    let (bundles, word) = place.of(words, what)?;
+    let mut context = Context::new(bundles);
+    if let Some(threads) = args.threads {
+        context.threads = threads.into();
+    }
+    context.redact = redact;
+    Ok((context, word))
 }
 
 /// Answers a request, with a progress bar if it takes long.

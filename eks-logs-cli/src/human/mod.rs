@@ -14,12 +14,16 @@ macro_rules! say {
 }
 
 mod errors;
+mod files;
 mod rules;
+mod search;
 mod triage;
 mod validate;
 
 pub(crate) use errors::errors;
+pub(crate) use files::{artifact, indexed, read};
 pub(crate) use rules::{checked, rule, rules};
+pub(crate) use search::search;
 pub(crate) use triage::triage;
 pub(crate) use validate::validate;
 

@@ -9,7 +9,7 @@ mod oom;
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::line::stamp::SECOND;
 use crate::line::{Line, Stamp};
@@ -20,7 +20,7 @@ const LONGEST: usize = 200;
 const LASTS: i64 = 10 * SECOND;
 
 /// What kind of event of several lines.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, schemars::JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum EventKind {
     /// The kernel's OOM killer: who asked for memory, whose limit it was, who was killed.

@@ -5,13 +5,14 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use eks_logs_core::text::{Segment, segments};
 use eks_logs_core::{EchoBy, FileClass, Layout, Source};
 use memchr::{memchr, memchr_iter, memmem, memrchr};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::matcher::{BOOT, EVENT, Matcher, Target};
 use super::reports::Start;
-use super::splitter::CONTEXT;
+use super::sink::CONTEXT;
 use super::times::{self, BootMark};
 use super::unrecognised;
 use crate::event::{self, Text};
@@ -35,6 +36,8 @@ pub(super) struct Block {
     /// Bytes of `data` that were scanned before: they may be looked back at.
     pub(super) context: usize,
     pub(super) data: Vec<u8>,
+    /// Where its lines are is wanted too.
+    pub(super) index: bool,
 }
 
 /// One line that matched one rule.
@@ -73,6 +76,8 @@ pub(super) struct Scanned {
     pub(super) start: u64,
     pub(super) context: usize,
     pub(super) data: Vec<u8>,
+    /// Where its lines are, if that is wanted.
+    pub(super) segments: Vec<Segment>,
     /// Newlines behind the context.
     pub(super) newlines: u64,
     pub(super) occurrences: Vec<Occurrence>,
@@ -98,7 +103,7 @@ pub(super) struct Scratch {
 }
 
 pub(super) fn scan(catalogue: &Catalogue, block: Block, scratch: &mut Scratch) -> Scanned {
-    let Block { file, class, matcher, start, context, data } = block;
+    let Block { file, class, matcher, start, context, data, index } = block;
     let layout = Layout::builtin();
     let mut found = Found { occurrences: Vec::new(), subjects: Vec::new(), numbers: HashMap::new() };
     let Scratch { candidates, targets } = scratch;
@@ -227,7 +232,8 @@ pub(super) fn scan(catalogue: &Catalogue, block: Block, scratch: &mut Scratch) -
         starts.map(|at| at as u32).collect()
     });
     let Found { occurrences, subjects, .. } = found;
-    Scanned { file, start, context, data, newlines, occurrences, subjects, starts, boots, documents, first, last, zone }
+    let segments = if index { segments(start + context as u64, &data[context..]) } else { Vec::new() };
+    Scanned { file, start, context, data, segments, newlines, occurrences, subjects, starts, boots, documents, first, last, zone }
 }
 
 /// What the lines of one block were found to hold.

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use eks_logs_core::FileClass;
+use eks_logs_core::text::LineIndexBuilder;
+use eks_logs_core::{FileClass, Version};
 
 use super::block::{Occurrence, Scanned, Subject};
 use super::reports::Reports;
@@ -88,6 +89,10 @@ pub(super) struct FileTally {
     /// Why the end of the file is missing.
     pub(super) cut: Option<String>,
     pub(super) notes: Vec<(&'static str, String)>,
+    /// Bytes as they are stored, and the state they are in.
+    pub(super) stored: (u64, Option<Version>),
+    /// Where its lines are, if that is wanted.
+    pub(super) index: LineIndexBuilder,
     /// Events of several lines.
     pub(super) reports: Reports,
     /// Boots that it tells of.
@@ -141,6 +146,8 @@ impl Tallies {
             head: Vec::new(),
             cut: None,
             notes: Vec::new(),
+            stored: (0, None),
+            index: LineIndexBuilder::default(),
             reports: Reports::default(),
             boots: Vec::new(),
             adding: Adding::default(),
@@ -159,7 +166,7 @@ impl Tallies {
     }
 
     /// Adds the next block of its file and gives its buffer back.
-    pub(super) fn add(&mut self, catalogue: &Catalogue, scanned: Scanned) -> Vec<u8> {
+    pub(super) fn add(&mut self, catalogue: &Catalogue, mut scanned: Scanned) -> Vec<u8> {
         let others = self.number(OTHERS);
         let numbers: Vec<u32> = scanned.subjects.iter().map(|subject| self.number(&subject.masked)).collect();
         let (quotes, fold) = (self.quotes, self.fold);
@@ -234,7 +241,9 @@ impl Tallies {
         file.pass(scanned.last);
         file.lines += scanned.newlines;
         file.bytes = scanned.start + scanned.data.len() as u64;
+        let segments = std::mem::take(&mut scanned.segments);
         file.ends_open = scanned.data.last().is_some_and(|byte| *byte != b'\n');
+        file.index.add(segments, file.ends_open);
         if file.class.fact.is_some() && file.head.is_empty() {
             file.head = scanned.data.clone();
         }
