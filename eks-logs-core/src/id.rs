@@ -218,10 +218,29 @@ mod tests {
 
     #[test]
     fn regions_of_every_partition_and_nothing_else() {
-        for good in ["us-east-1", "eu-central-2", "us-gov-west-1", "us-iso-east-1", "us-isob-east-1", "eusc-de-east-1", "mx-central-1"] {
+        for good in [
+            "us-east-1",
+            "eu-central-2",
+            "us-gov-west-1",
+            "us-iso-east-1",
+            "us-isob-east-1",
+            "eusc-de-east-1",
+            "mx-central-1",
+        ] {
             assert_eq!(Region::parse(good).unwrap().as_str(), good);
         }
-        for bad in ["", "us-east", "us-east-", "US-EAST-1", "us-east-1a", "us-east-123", "us--1", "../us-east-1", "us-east-1.evil.example", "useast1"] {
+        for bad in [
+            "",
+            "us-east",
+            "us-east-",
+            "US-EAST-1",
+            "us-east-1a",
+            "us-east-123",
+            "us--1",
+            "../us-east-1",
+            "us-east-1.evil.example",
+            "useast1",
+        ] {
             assert!(Region::parse(bad).is_err(), "{bad:?}");
         }
     }
@@ -229,7 +248,12 @@ mod tests {
     #[test]
     fn execution_ids_are_uuids() {
         assert!(ExecutionId::parse("11111111-2222-3333-4444-55555555aaaa").is_ok());
-        for bad in ["", "11111111-2222-3333-4444-5555", "11111111-2222-3333-4444-55555555AAAA", "11111111/2222-3333-4444-55555555aaaa"] {
+        for bad in [
+            "",
+            "11111111-2222-3333-4444-5555",
+            "11111111-2222-3333-4444-55555555AAAA",
+            "11111111/2222-3333-4444-55555555aaaa",
+        ] {
             assert!(ExecutionId::parse(bad).is_err(), "{bad:?}");
         }
     }

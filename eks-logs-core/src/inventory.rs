@@ -27,8 +27,11 @@ pub trait Inventory: fmt::Debug + Send + Sync {
     /// All managed nodegroups of a cluster, by name.
     async fn nodegroups(&self, cluster: &Cluster) -> Result<Vec<Nodegroup>>;
 
-    /// All nodes that carry a tag of this cluster (see [`Provisioner::of`]) and are not terminated, and its hybrid nodes, by id.
+    /// All nodes that carry a tag of this cluster (see [`Provisioner::of`]) and are not terminated, by id.
     async fn nodes(&self, cluster: &Cluster) -> Result<Vec<Instance>>;
+
+    /// The nodes outside of EC2 that were activated for this cluster, by id.
+    async fn hybrid_nodes(&self, cluster: &Cluster) -> Result<Vec<Instance>>;
 
     /// What Kubernetes itself knows of its nodes; `None` where this inventory cannot ask it.
     async fn registered(&self, cluster: &Cluster) -> Result<Option<Vec<RegisteredNode>>>;
@@ -302,7 +305,11 @@ mod tests {
             Provisioner::Karpenter(Some("spot".to_owned()))
         );
         assert_eq!(
-            of(&[("eks:eks-cluster-name", "prod"), ("eks:kubernetes-node-class-name", "default"), ("eks:kubernetes-node-pool-name", "system")]),
+            of(&[
+                ("eks:eks-cluster-name", "prod"),
+                ("eks:kubernetes-node-class-name", "default"),
+                ("eks:kubernetes-node-pool-name", "system")
+            ]),
             Provisioner::AutoMode(Some("system".to_owned()))
         );
         assert_eq!(of(&[("karpenter.sh/provisioner-name", "old")]), Provisioner::Karpenter(Some("old".to_owned())));

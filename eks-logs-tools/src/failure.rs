@@ -91,7 +91,9 @@ impl From<Error> for Failure {
             Error::OutsideBundle { .. } => {
                 (Code::Denied, "give the path of one of the bundle's files, as answers name them: kubelet/kubelet.log")
             }
-            Error::InvalidLines { .. } => (Code::BadArgument, "give startLine from 1, or from -1 backwards, and fewer lines"),
+            Error::InvalidLines { .. } => {
+                (Code::BadArgument, "give startLine from 1, or from -1 backwards, and fewer lines")
+            }
             Error::NotAnArchive { .. } | Error::NotABundle { .. } => (
                 Code::Unreadable,
                 "point at the archive that the log collector made, or at the directory extracted from it",

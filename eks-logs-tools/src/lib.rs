@@ -22,14 +22,15 @@
 pub mod redact;
 pub mod sample;
 
-mod aws;
 mod artifact;
+mod aws;
 mod context;
 mod errors;
 mod failure;
 mod file;
 mod human;
 mod index;
+mod ingest;
 mod open;
 mod page;
 mod read;
@@ -41,19 +42,22 @@ mod validate;
 mod whole;
 mod window;
 
+pub use artifact::{ArtifactAnswer, ArtifactRequest};
 pub use aws::Task;
+pub use aws::batch::BatchExecution;
 pub use aws::batch_collect::{
-    BatchCollectAnswer, BatchCollectRequest, BatchExecution, BucketView, NodeFilter, NotCollectable, Representative, Strategy,
+    BatchCollectAnswer, BatchCollectRequest, BucketView, NodeFilter, NotCollectable, Representative,
+    Strategy,
 };
 pub use aws::batch_status::{BatchMember, BatchStatusAnswer, BatchStatusRequest, BatchSummary};
 pub use aws::cluster_health::{
-    ClusterHealthAnswer, ClusterHealthRequest, ClusterView, HealthSummary, IssueView, NodeView, NodegroupView, UnhealthyNode,
+    ClusterHealthAnswer, ClusterHealthRequest, ClusterView, HealthSummary, IssueView, NodeView, NodegroupView,
+    UnhealthyNode,
 };
 pub use aws::collect::{CollectAnswer, CollectRequest};
 pub use aws::fleet::FleetGap;
 pub use aws::history::{Collection, Filters, HistoryAnswer, HistoryRequest, RegionGap};
 pub use aws::status::{AutomationStatus, Cause, StatusAnswer, StatusRequest, StepDetail};
-pub use artifact::{ArtifactAnswer, ArtifactRequest};
 pub use context::{BundleUsed, Bundles, Call, Context, Selected, Selector, Stop};
 pub use errors::{
     CoverageReport, ErrorFinding, ErrorsAnswer, ErrorsRequest, ResponseFormat, SeverityCounts, SeverityFilter,
@@ -61,6 +65,7 @@ pub use errors::{
 pub use failure::{Code, Details, Failure};
 pub use file::FileSelector;
 pub use index::{IndexAnswer, index_bundle};
+pub use ingest::{IngestAnswer, ingest_archive};
 pub use open::open_local;
 pub use read::{ReadAnswer, ReadRequest, Redaction};
 pub use rules::{
@@ -70,7 +75,5 @@ pub use rules::{
 pub use search::{Around, FileResult, Match, NotSearched, SearchAnswer, SearchCoverage, SearchRequest, StoppedAt};
 pub use tool::{About, Effect, Needs, Request, Tool, tool, tools};
 pub use triage::{Quoted, TriageAnswer, TriageRequest};
-pub use validate::{
-    ManifestFile, Mismatch, NodeReport, Presence, SourceReport, ValidateAnswer, ValidateRequest,
-};
+pub use validate::{ManifestFile, Mismatch, NodeReport, Presence, SourceReport, ValidateAnswer, ValidateRequest};
 pub use window::{TimeArguments, Window, WindowUsed};

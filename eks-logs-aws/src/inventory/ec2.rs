@@ -46,7 +46,8 @@ pub(super) async fn tagged(client: &Client, name: &str, value: Option<&str>, reg
         Some(value) => Filter::builder().name(format!("tag:{name}")).values(value),
         None => Filter::builder().name("tag-key").values(name),
     };
-    let states = THERE.iter().fold(Filter::builder().name("instance-state-name"), |filter, state| filter.values(*state));
+    let states =
+        THERE.iter().fold(Filter::builder().name("instance-state-name"), |filter, state| filter.values(*state));
     let call = client.describe_instances().filters(tag.build()).filters(states.build()).max_results(PAGE);
     let mut pages = call.into_paginator().items().send();
     let mut found = Vec::new();
@@ -81,7 +82,8 @@ fn convert(machine: &Machine, region: &Region) -> Option<Instance> {
 pub(super) async fn network_interfaces(client: &Client, id: &InstanceId) -> Result<Vec<NetworkInterface>> {
     let asked = Asked { path: id.as_str(), action: "ec2:DescribeNetworkInterfaces" };
     let filter = Filter::builder().name("attachment.instance-id").values(id.as_str()).build();
-    let mut pages = client.describe_network_interfaces().filters(filter).max_results(PAGE).into_paginator().items().send();
+    let mut pages =
+        client.describe_network_interfaces().filters(filter).max_results(PAGE).into_paginator().items().send();
     let mut found = Vec::new();
     while let Some(card) = pages.next().await {
         found.push(interface(&card.map_err(|why| meaning(&asked, &why))?));

@@ -68,9 +68,8 @@ fn encoded(text: &str) -> String {
 fn connector(cluster: &Cluster, endpoint: &str, patience: &Patience) -> Result<Connector> {
     let settings =
         HttpConnectorSettings::builder().connect_timeout(patience.connect).read_timeout(patience.read).build();
-    let builder = Connector::builder()
-        .connector_settings(settings)
-        .sleep_impl(aws_smithy_async::rt::sleep::TokioSleep::new());
+    let builder =
+        Connector::builder().connector_settings(settings).sleep_impl(aws_smithy_async::rt::sleep::TokioSleep::new());
     if endpoint.starts_with("http://") {
         return Ok(builder.build_http());
     }

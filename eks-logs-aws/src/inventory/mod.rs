@@ -100,20 +100,23 @@ impl Inventory for Ec2EksInventory {
         let clients = self.clients(&cluster.region);
         let mut found = BTreeMap::new();
         let tags = cluster_tags(&cluster.name);
-        let [managed, karpenter, owned] = tags.each_ref().map(|(name, value)| {
-            ec2::tagged(&clients.ec2, name, value.as_deref(), &cluster.region)
-        });
+        let [managed, karpenter, owned] =
+            tags.each_ref().map(|(name, value)| ec2::tagged(&clients.ec2, name, value.as_deref(), &cluster.region));
         let (managed, karpenter, owned) = tokio::join!(managed, karpenter, owned);
         for instance in managed?.into_iter().chain(karpenter?).chain(owned?) {
             found.insert(instance.id.clone(), instance);
         }
-        if let Some(arn) = &cluster.arn {
-            for (id, row) in agents::hybrid(&clients.ssm, arn).await? {
-                let mut node = hybrid(id.clone(), &cluster.region);
-                node.private_ip = row.ip_address().map(str::to_owned);
-                node.private_dns = row.computer_name().map(str::to_owned);
-                found.insert(id, node);
-            }
+        Ok(found.into_values().collect())
+    }
+
+    async fn hybrid_nodes(&self, cluster: &Cluster) -> Result<Vec<Instance>> {
+        let Some(arn) = &cluster.arn else { return Ok(Vec::new()) };
+        let mut found = BTreeMap::new();
+        for (id, row) in agents::hybrid(&self.clients(&cluster.region).ssm, arn).await? {
+            let mut node = hybrid(id.clone(), &cluster.region);
+            node.private_ip = row.ip_address().map(str::to_owned);
+            node.private_dns = row.computer_name().map(str::to_owned);
+            found.insert(id, node);
         }
         Ok(found.into_values().collect())
     }

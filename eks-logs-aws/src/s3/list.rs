@@ -28,7 +28,12 @@ pub(super) struct Listing {
 }
 
 impl S3Store {
-    async fn page(&self, beginning: &str, delimiter: Option<&str>, next: Option<String>) -> Result<ListObjectsV2Output> {
+    async fn page(
+        &self,
+        beginning: &str,
+        delimiter: Option<&str>,
+        next: Option<String>,
+    ) -> Result<ListObjectsV2Output> {
         let uri = format!("s3://{}/{beginning}", self.inner.location.bucket);
         let asked = Asked { path: &uri, action: "s3:ListBucket" };
         self.ask(&asked, |client| {

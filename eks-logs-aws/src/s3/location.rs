@@ -30,11 +30,8 @@ impl S3Location {
 
     /// The path of a key; `None` for one outside of the prefix, an error for one that no path can hold.
     pub(crate) fn path(&self, key: &str) -> Option<eks_logs_core::Result<StorePath>> {
-        let rest = if self.prefix.is_root() {
-            key
-        } else {
-            key.strip_prefix(self.prefix.as_str())?.strip_prefix('/')?
-        };
+        let rest =
+            if self.prefix.is_root() { key } else { key.strip_prefix(self.prefix.as_str())?.strip_prefix('/')? };
         Some(StorePath::parse(rest))
     }
 
@@ -89,7 +86,9 @@ mod tests {
         assert_eq!(part.key(&path), "team/a/x/y");
         assert_eq!(part.path("team/a/x/y").unwrap().unwrap(), path);
         assert!(part.path("team/ab/x").is_none());
-        for bad in ["my-logs", "s3://", "s3://a", "s3://My-Logs", "s3://a..b", "s3://-ab", "s3://my-logs/../x", "s3://my_logs"] {
+        for bad in
+            ["my-logs", "s3://", "s3://a", "s3://My-Logs", "s3://a..b", "s3://-ab", "s3://my-logs/../x", "s3://my_logs"]
+        {
             assert!(bad.parse::<S3Location>().is_err(), "{bad}");
         }
     }

@@ -275,8 +275,8 @@ impl StoreWriter for S3Store {
         }
     }
 
-    async fn upload<'a>(&'a self, path: &'a StorePath) -> Result<Box<dyn Upload + 'a>> {
-        Ok(Box::new(upload::Parts::new(self, path)))
+    async fn upload<'a>(&'a self, path: &StorePath) -> Result<Box<dyn Upload + 'a>> {
+        Ok(Box::new(upload::Parts::new(self, path.clone())))
     }
 }
 

@@ -112,7 +112,10 @@ impl Resumed {
         self.fruitless += 1;
         if self.fruitless > FRUITLESS {
             let at = self.left.start;
-            return Err(Error::Unavailable { path: uri, detail: format!("it broke off at byte {at} again and again: {why}") });
+            return Err(Error::Unavailable {
+                path: uri,
+                detail: format!("it broke off at byte {at} again and again: {why}"),
+            });
         }
         tracing::debug!(uri, at = self.left.start, why, "a body broke off");
         let pause = self.store.inner.patience.first_pause * (1 << (self.fruitless - 1));

@@ -20,7 +20,7 @@ const IN_FLIGHT: usize = 3;
 /// An upload: one put if it stays small, else a multipart upload.
 pub(super) struct Parts<'a> {
     store: &'a S3Store,
-    path: &'a StorePath,
+    path: StorePath,
     buffer: BytesMut,
     /// The multipart upload, once there is one.
     id: Option<String>,
@@ -31,7 +31,7 @@ pub(super) struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    pub(super) fn new(store: &'a S3Store, path: &'a StorePath) -> Self {
+    pub(super) fn new(store: &'a S3Store, path: StorePath) -> Self {
         let (buffer, sending) = (BytesMut::new(), JoinSet::new());
         Self { store, path, buffer, id: None, next: 1, written: 0, sending, sent: Vec::new() }
     }
@@ -42,14 +42,14 @@ impl<'a> Parts<'a> {
 
     fn key(&self) -> (String, String) {
         let location = &self.store.inner.location;
-        (location.bucket.clone(), location.key(self.path))
+        (location.bucket.clone(), location.key(&self.path))
     }
 
     async fn id(&mut self) -> Result<String> {
         if let Some(id) = &self.id {
             return Ok(id.clone());
         }
-        let uri = self.store.uri(self.path);
+        let uri = self.store.uri(&self.path);
         let asked = Asked { path: &uri, action: "s3:PutObject" };
         let (bucket, key) = self.key();
         let created = self
@@ -78,7 +78,7 @@ impl<'a> Parts<'a> {
         }
         let number = self.next;
         self.next += 1;
-        let (store, uri) = (self.store.clone(), self.store.uri(self.path));
+        let (store, uri) = (self.store.clone(), self.store.uri(&self.path));
         let (bucket, key) = self.key();
         self.sending.spawn(async move {
             let asked = Asked { path: &uri, action: "s3:PutObject" };
@@ -100,7 +100,7 @@ impl<'a> Parts<'a> {
     async fn arrived(&mut self) -> Result<()> {
         let Some(part) = self.sending.join_next().await else { return Ok(()) };
         let part = part.map_err(|why| Error::Unavailable {
-            path: self.store.uri(self.path),
+            path: self.store.uri(&self.path),
             detail: format!("sending a part was stopped: {why}"),
         })?;
         self.sent.push(part?);
@@ -111,7 +111,7 @@ impl<'a> Parts<'a> {
     async fn give_up(&mut self) -> Result<()> {
         self.sending.shutdown().await;
         let Some(id) = self.id.take() else { return Ok(()) };
-        let uri = self.store.uri(self.path);
+        let uri = self.store.uri(&self.path);
         let asked = Asked { path: &uri, action: "s3:AbortMultipartUpload" };
         let (bucket, key) = self.key();
         self.store
@@ -130,7 +130,7 @@ impl<'a> Parts<'a> {
         }
         self.sent.sort_by_key(CompletedPart::part_number);
         let id = self.id().await?;
-        let uri = self.store.uri(self.path);
+        let uri = self.store.uri(&self.path);
         let asked = Asked { path: &uri, action: "s3:PutObject" };
         let (bucket, key) = self.key();
         let parts = CompletedMultipartUpload::builder().set_parts(Some(self.sent.clone())).build();
@@ -142,9 +142,9 @@ impl<'a> Parts<'a> {
             })
             .await;
         match done {
-            Ok(done) => super::version(done.e_tag()).ok_or_else(|| self.store.no_etag(self.path)),
+            Ok(done) => super::version(done.e_tag()).ok_or_else(|| self.store.no_etag(&self.path)),
             // An upload that was completed is gone: the answer to an earlier attempt got lost, if the object is there.
-            Err(why @ Error::NotFound { .. }) => match self.store.head(self.path).await {
+            Err(why @ Error::NotFound { .. }) => match self.store.head(&self.path).await {
                 Ok(Object { size, version: Some(version), .. }) if size == self.written => Ok(version),
                 _ => Err(why),
             },
@@ -168,7 +168,7 @@ impl Upload for Parts<'_> {
     async fn finish(mut self: Box<Self>) -> Result<Version> {
         if self.id.is_none() {
             let content = self.buffer.split().freeze();
-            return self.store.put(self.path, content, PutMode::Overwrite).await;
+            return self.store.put(&self.path, content, PutMode::Overwrite).await;
         }
         match self.complete().await {
             Ok(version) => Ok(version),

@@ -39,13 +39,8 @@ async fn all(client: &Client, key: &str, values: Vec<String>, about: &str) -> Re
         detail: why.to_string(),
     })?;
     let mut found = Vec::new();
-    let mut pages = client
-        .describe_instance_information()
-        .filters(filter)
-        .max_results(50)
-        .into_paginator()
-        .items()
-        .send();
+    let mut pages =
+        client.describe_instance_information().filters(filter).max_results(50).into_paginator().items().send();
     while let Some(row) = pages.next().await {
         let asked = Asked { path: about, action: "ssm:DescribeInstanceInformation" };
         found.push(row.map_err(|why| meaning(&asked, &why))?);

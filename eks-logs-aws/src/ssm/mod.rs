@@ -12,7 +12,7 @@ use aws_config::SdkConfig;
 use aws_sdk_ssm::Client;
 use aws_sdk_ssm::config::Region as SdkRegion;
 use aws_sdk_ssm::types::{
-    AutomationExecutionFilter, AutomationExecutionFilterKey, AutomationExecutionMetadata, AutomationExecution,
+    AutomationExecution, AutomationExecutionFilter, AutomationExecutionFilterKey, AutomationExecutionMetadata,
     StepExecution,
 };
 use eks_logs_core::collection::{Collector, Execution, ExecutionFilter, ExecutionPage, ExecutionState, Step};
@@ -227,14 +227,23 @@ impl Collector for SsmCollector {
         })
     }
 
-    async fn executions(&self, region: &Region, filter: &ExecutionFilter, token: Option<&str>) -> Result<ExecutionPage> {
+    async fn executions(
+        &self,
+        region: &Region,
+        filter: &ExecutionFilter,
+        token: Option<&str>,
+    ) -> Result<ExecutionPage> {
         let asked = Asked { path: region.as_str(), action: "ssm:DescribeAutomationExecutions" };
         let row = |key, values: Vec<String>| {
             AutomationExecutionFilter::builder().key(key).set_values(Some(values)).build().map_err(|why| {
                 Error::Rejected { path: region.to_string(), code: "filter".to_owned(), detail: why.to_string() }
             })
         };
-        let mut call = self.client(region).describe_automation_executions().max_results(PAGE).set_next_token(token.map(str::to_owned));
+        let mut call = self
+            .client(region)
+            .describe_automation_executions()
+            .max_results(PAGE)
+            .set_next_token(token.map(str::to_owned));
         call = call.filters(row(AutomationExecutionFilterKey::DocumentNamePrefix, vec![self.document.clone()])?);
         if let Some(state) = filter.state {
             let words = words(state).iter().map(|word| (*word).to_owned()).collect();

@@ -126,8 +126,13 @@ impl Automation {
         }
         let (mut asked, mut cluster) = (None, None);
         for filter in request["Filters"].as_array().into_iter().flatten() {
-            let values: Vec<String> =
-                filter["Values"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
+            let values: Vec<String> = filter["Values"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_str)
+                .map(str::to_owned)
+                .collect();
             match text(filter, "Key") {
                 Some("InstanceIds") if values.len() > 50 => {
                     return Err(Refused(400, "ValidationException", "more than 50 values in a filter".to_owned()));
@@ -231,7 +236,8 @@ impl Automation {
     fn list(&self, request: &Value, region: &str) -> Value {
         let mut found: Vec<&Run> = self.runs.iter().rev().filter(|run| run.region == region).collect();
         for filter in request["Filters"].as_array().into_iter().flatten() {
-            let values: Vec<&str> = filter["Values"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+            let values: Vec<&str> =
+                filter["Values"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
             let first = values.first().copied().unwrap_or_default();
             match text(filter, "Key") {
                 Some("DocumentNamePrefix") => {

@@ -100,7 +100,8 @@ impl FakeSsm {
 
     /// What Kubernetes knows of its nodes: the items of a NodeList.
     pub fn kubernetes(&self, items: Value) {
-        *self.kubernetes.lock().unwrap() = Some(json!({ "kind": "NodeList", "apiVersion": "v1", "metadata": {}, "items": items }));
+        *self.kubernetes.lock().unwrap() =
+            Some(json!({ "kind": "NodeList", "apiVersion": "v1", "metadata": {}, "items": items }));
     }
 
     /// Starts do not answer from now on: before they take effect, or, with `after`, once they have.
@@ -130,6 +131,9 @@ impl FakeSsm {
         let line = head.lines().next().unwrap_or_default().to_owned();
         if line.starts_with("PUT /_fake/nodes/") {
             return self.control(connection, &line, &request.body).await;
+        }
+        if let Some(bucket) = line.strip_prefix("PUT /_fake/buckets/") {
+            return self.bucket(connection, bucket.split(' ').next().unwrap_or_default()).await;
         }
         if line.starts_with("GET /api/v1/nodes") {
             let nodes = self.kubernetes.lock().unwrap().clone();
@@ -187,12 +191,22 @@ impl FakeSsm {
             last_ping: given["lastPing"].as_i64().unwrap_or(default.last_ping),
             platform: word("platform", default.platform),
             cluster_arn: given["clusterArn"].as_str().map(str::to_owned),
-            fails: given["fails"]["step"].as_str().map(|step| {
-                (step.to_owned(), given["fails"]["message"].as_str().unwrap_or("Step failed.").to_owned())
-            }),
+            fails: given["fails"]["step"]
+                .as_str()
+                .map(|step| (step.to_owned(), given["fails"]["message"].as_str().unwrap_or("Step failed.").to_owned())),
         };
         self.node(id, node);
         answer(connection, 200, &json!({})).await
+    }
+
+    /// `PUT /_fake/buckets/<name>` makes a bucket, for those who sign nothing.
+    async fn bucket(&self, connection: TcpStream, name: &str) -> std::io::Result<()> {
+        let Some(config) = &self.options.uploads else { return answer(connection, 404, &json!({})).await };
+        let config = aws_sdk_s3::config::Builder::from(config).force_path_style(true).build();
+        match aws_sdk_s3::Client::from_conf(config).create_bucket().bucket(name).send().await {
+            Ok(_) => answer(connection, 200, &json!({})).await,
+            Err(why) => answer(connection, 500, &json!({ "message": crate::error::chain(&why) })).await,
+        }
     }
 
     /// Goes through the steps of a run and uploads at the last one.
@@ -266,7 +280,11 @@ fn call_name(request: &Request, operation: &str) -> String {
     }
     let head = String::from_utf8_lossy(&request.head).into_owned();
     let mut line = head.lines().next().unwrap_or_default().split(' ');
-    format!("{} {}", line.next().unwrap_or_default(), line.next().unwrap_or_default().split('?').next().unwrap_or_default())
+    format!(
+        "{} {}",
+        line.next().unwrap_or_default(),
+        line.next().unwrap_or_default().split('?').next().unwrap_or_default()
+    )
 }
 
 async fn answer(mut connection: TcpStream, status: u16, value: &Value) -> std::io::Result<()> {

@@ -181,9 +181,8 @@ fn seen(request: &Request) -> Seen {
         .and_then(|target| target.rsplit('.').next().map(str::to_owned))
         .or_else(|| body.split('&').find_map(|part| part.strip_prefix("Action=")).map(str::to_owned))
         .unwrap_or_default();
-    let encryption = header("x-amz-server-side-encryption").map(|kind| {
-        format!("{kind} {}", header("x-amz-server-side-encryption-aws-kms-key-id").unwrap_or_default())
-    });
+    let encryption = header("x-amz-server-side-encryption")
+        .map(|kind| format!("{kind} {}", header("x-amz-server-side-encryption-aws-kms-key-id").unwrap_or_default()));
     Seen {
         method,
         target,

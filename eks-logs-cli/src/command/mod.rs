@@ -1,7 +1,11 @@
 //! One file a command: its arguments, its request, its exit status.
 
+mod account;
 mod artifact;
+mod collect;
+mod collections;
 mod errors;
+mod fleet;
 mod index;
 mod read;
 mod rules;
@@ -15,10 +19,13 @@ use std::path::{Path, PathBuf};
 use clap::Args as ClapArgs;
 use eks_logs_findings::{Catalogue, Severity};
 use eks_logs_tools::{Call, Context, Failure, Quoted, Request, SeverityFilter, load_rules};
-use futures_lite::future::block_on;
 
+pub(crate) use account::Account;
 pub(crate) use artifact::Artifact;
+pub(crate) use collect::Collect;
+pub(crate) use collections::{History, Ingest, Status};
 pub(crate) use errors::Errors;
+pub(crate) use fleet::{BatchCollect, BatchStatus, ClusterHealth};
 pub(crate) use index::Index;
 pub(crate) use read::Read;
 pub(crate) use rules::Rules;
@@ -28,6 +35,7 @@ pub(crate) use triage::Triage;
 pub(crate) use validate::Validate;
 
 use crate::args::Args;
+use crate::cloud::block_on;
 use crate::progress::Progress;
 
 /// Answered.

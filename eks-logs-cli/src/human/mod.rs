@@ -13,15 +13,19 @@ macro_rules! say {
     ($out:expr, $($part:tt)*) => { let _ = writeln!($out, $($part)*); };
 }
 
+mod collections;
 mod errors;
 mod files;
+mod fleet;
 mod rules;
 mod search;
 mod triage;
 mod validate;
 
+pub(crate) use collections::{collected, history, ingested, status};
 pub(crate) use errors::errors;
 pub(crate) use files::{artifact, indexed, read};
+pub(crate) use fleet::{batch, batch_status, cluster_health};
 pub(crate) use rules::{checked, rule, rules};
 pub(crate) use search::search;
 pub(crate) use triage::triage;

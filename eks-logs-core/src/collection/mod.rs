@@ -49,7 +49,8 @@ pub trait Collector: fmt::Debug + Send + Sync {
     async fn execution(&self, id: &ExecutionId, region: &Region) -> Result<Execution>;
 
     /// Executions of the document in one region, newest first, from where `token` left off.
-    async fn executions(&self, region: &Region, filter: &ExecutionFilter, token: Option<&str>) -> Result<ExecutionPage>;
+    async fn executions(&self, region: &Region, filter: &ExecutionFilter, token: Option<&str>)
+    -> Result<ExecutionPage>;
 
     /// Stops an execution.
     async fn cancel(&self, id: &ExecutionId, region: &Region) -> Result<()>;
@@ -76,9 +77,12 @@ impl ExecutionState {
     pub fn from_ssm(word: &str) -> Self {
         match word {
             "Success" | "CompletedWithSuccess" => Self::Success,
-            "Failed" | "TimedOut" | "CompletedWithFailure" | "Rejected" | "ChangeCalendarOverrideRejected" | "Exited" => {
-                Self::Failed
-            }
+            "Failed"
+            | "TimedOut"
+            | "CompletedWithFailure"
+            | "Rejected"
+            | "ChangeCalendarOverrideRejected"
+            | "Exited" => Self::Failed,
             "Cancelling" => Self::Cancelling,
             "Cancelled" => Self::Cancelled,
             _ => Self::Running,

@@ -99,7 +99,11 @@ pub fn check_token(token: &str) -> Result<()> {
     if valid {
         return Ok(());
     }
-    Err(Error::InvalidId { value: token.to_owned(), kind: "idempotency token", expected: "1 to 128 of A-Z a-z 0-9 . _ -" })
+    Err(Error::InvalidId {
+        value: token.to_owned(),
+        kind: "idempotency token",
+        expected: "1 to 128 of A-Z a-z 0-9 . _ -",
+    })
 }
 
 impl Starter<'_> {
@@ -136,7 +140,8 @@ impl Starter<'_> {
     async fn on_node(&self, node: &InstanceId, region: &Region, since: Option<Timestamp>) -> Result<Started> {
         let path = record::claim_path(node, NODE)?;
         let finished = |state: ExecutionState| state.is_over();
-        let started = |execution, region, origin| Started { execution, region, origin, replaces: None, warnings: Vec::new() };
+        let started =
+            |execution, region, origin| Started { execution, region, origin, replaces: None, warnings: Vec::new() };
         if let Some(since) = since
             && let Some((claim, _)) = record::read::<Claim>(self.records, &path).await?
             && let Some((execution, region)) = known(&claim, region)?
@@ -284,10 +289,16 @@ impl Starter<'_> {
 
     /// Writes the execution into the claim. It runs: what cannot be remembered is a warning.
     async fn settle(&self, held: Held, execution: &ExecutionId, region: &Region, warnings: &mut Vec<String>) {
-        let claim =
-            Claim { execution_id: Some(execution.to_string()), region: Some(region.to_string()), failed: None, ..held.claim };
+        let claim = Claim {
+            execution_id: Some(execution.to_string()),
+            region: Some(region.to_string()),
+            failed: None,
+            ..held.claim
+        };
         if let Err(why) = record::write(self.records, &held.path, &claim, PutMode::Match(held.version)).await {
-            warnings.push(format!("the collection is started, but the claim could not be completed ({why}); the next call finds it"));
+            warnings.push(format!(
+                "the collection is started, but the claim could not be completed ({why}); the next call finds it"
+            ));
         }
     }
 

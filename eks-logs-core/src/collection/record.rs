@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::id::{ExecutionId, InstanceId, Region};
@@ -124,9 +124,11 @@ mod tests {
 
     #[test]
     fn records_of_other_tools_are_read() {
-        let claim: Claim = serde_json::from_str(r#"{"executionId":"11111111-2222-3333-4444-555555555555","extra":1}"#).unwrap();
+        let claim: Claim =
+            serde_json::from_str(r#"{"executionId":"11111111-2222-3333-4444-555555555555","extra":1}"#).unwrap();
         assert_eq!(claim.execution_id.as_deref(), Some("11111111-2222-3333-4444-555555555555"));
-        let region: ExecutionRegion = serde_json::from_str(r#"{"region":"us-west-2","instance_id":"i-0123abcd"}"#).unwrap();
+        let region: ExecutionRegion =
+            serde_json::from_str(r#"{"region":"us-west-2","instance_id":"i-0123abcd"}"#).unwrap();
         assert_eq!(region.instance_id.as_deref(), Some("i-0123abcd"));
     }
 }

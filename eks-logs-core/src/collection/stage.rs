@@ -64,9 +64,11 @@ pub struct Stored {
 pub async fn stored(store: &dyn Store, node: &InstanceId, collection: &str) -> Result<Stored> {
     let stem = format!("{}{collection}", node.bundle_prefix());
     let children = store.children_named(&StorePath::root(), &stem).await?;
-    let archive = children.objects.into_iter().map(|object| object.path).find(|path| {
-        path.as_str().strip_prefix(&stem).is_some_and(|ending| ARCHIVE_SUFFIXES.contains(&ending))
-    });
+    let archive = children
+        .objects
+        .into_iter()
+        .map(|object| object.path)
+        .find(|path| path.as_str().strip_prefix(&stem).is_some_and(|ending| ARCHIVE_SUFFIXES.contains(&ending)));
     let directory = children.directories.into_iter().find(|path| path.as_str() == stem);
     Ok(Stored { archive, directory })
 }
@@ -76,9 +78,10 @@ pub async fn stage(store: &dyn Store, execution: &Execution, node: Option<&Insta
     match execution.state {
         ExecutionState::Failed | ExecutionState::Cancelled => return Ok((Stage::Failed, Stored::default())),
         ExecutionState::Running | ExecutionState::Cancelling => {
-            let uploading = execution.steps.iter().any(|step| {
-                step.word == "InProgress" && step.name.to_ascii_lowercase().contains("upload")
-            });
+            let uploading = execution
+                .steps
+                .iter()
+                .any(|step| step.word == "InProgress" && step.name.to_ascii_lowercase().contains("upload"));
             let stage = if uploading { Stage::Uploading } else { Stage::Collecting };
             return Ok((stage, Stored::default()));
         }

@@ -304,7 +304,7 @@ impl StoreWriter for LocalStore {
         Ok(content_version(&content))
     }
 
-    async fn upload<'a>(&'a self, path: &'a StorePath) -> Result<Box<dyn Upload + 'a>> {
+    async fn upload<'a>(&'a self, path: &StorePath) -> Result<Box<dyn Upload + 'a>> {
         let full = self.full(path);
         let directory = full.parent().unwrap_or(&self.root);
         let begun = fs::create_dir_all(directory)

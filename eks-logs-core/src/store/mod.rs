@@ -189,7 +189,10 @@ pub struct Presigned {
 
 impl fmt::Debug for Presigned {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Presigned").field("uri", &self.uri).field("expires_at", &self.expires_at).finish_non_exhaustive()
+        f.debug_struct("Presigned")
+            .field("uri", &self.uri)
+            .field("expires_at", &self.expires_at)
+            .finish_non_exhaustive()
     }
 }
 
@@ -212,7 +215,7 @@ pub trait StoreWriter: Store {
 
     /// Begins an object that is written piece by piece, of any size; it replaces what is there when it is finished, and nothing of it
     /// is seen before. A store that has no better way keeps the pieces in memory.
-    async fn upload<'a>(&'a self, path: &'a StorePath) -> Result<Box<dyn Upload + 'a>> {
-        Ok(Box::new(upload::Kept::new(self, path)))
+    async fn upload<'a>(&'a self, path: &StorePath) -> Result<Box<dyn Upload + 'a>> {
+        Ok(Box::new(upload::Kept::new(self, path.clone())))
     }
 }

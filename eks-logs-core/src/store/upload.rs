@@ -21,12 +21,12 @@ pub trait Upload: Send {
 /// Keeps all pieces until the end.
 pub(super) struct Kept<'a, S: ?Sized> {
     store: &'a S,
-    path: &'a StorePath,
+    path: StorePath,
     content: BytesMut,
 }
 
 impl<'a, S: StoreWriter + ?Sized> Kept<'a, S> {
-    pub(super) fn new(store: &'a S, path: &'a StorePath) -> Self {
+    pub(super) fn new(store: &'a S, path: StorePath) -> Self {
         Self { store, path, content: BytesMut::new() }
     }
 }
@@ -39,7 +39,7 @@ impl<S: StoreWriter + ?Sized> Upload for Kept<'_, S> {
     }
 
     async fn finish(self: Box<Self>) -> Result<Version> {
-        self.store.put(self.path, self.content.freeze(), PutMode::Overwrite).await
+        self.store.put(&self.path, self.content.freeze(), PutMode::Overwrite).await
     }
 
     async fn abort(self: Box<Self>) -> Result<()> {

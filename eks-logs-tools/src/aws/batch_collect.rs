@@ -2,8 +2,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use eks_logs_core::collection::record;
-use eks_logs_core::{Error, InstanceId, PutMode, Region, StorePath, Version};
+use eks_logs_core::{InstanceId, Region};
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use jiff::Timestamp;
@@ -11,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::batch::{BatchExecution, BatchRecord, create, save, token};
 use super::cluster_health::check_cluster_name;
 use super::fleet::{Fleet, FleetGap, Member};
 use super::{Account, POLL_SECONDS, Task, region};
@@ -22,8 +22,6 @@ use crate::tool::{About, Effect, Needs, Request};
 /// Collections that are started at the same time, and how far apart: SSM starts a few a second.
 const AT_A_TIME: usize = 3;
 const APART: Duration = Duration::from_millis(200);
-/// Retries of writing the batch's record when somebody else has written it.
-const ATTEMPTS: usize = 5;
 
 /// Collect a sample of a cluster's nodes.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -140,26 +138,6 @@ pub struct BatchCollectAnswer {
     pub warning: Option<String>,
 }
 
-/// One collection of a batch.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct BatchExecution {
-    /// The node.
-    pub instance_id: String,
-    /// The execution; `null` as long as it is not known to be started.
-    #[serde(default)]
-    pub execution_id: Option<String>,
-    /// Where it runs.
-    #[serde(default)]
-    pub region: Option<String>,
-    /// planned, started or failed.
-    #[serde(default)]
-    pub status: String,
-    /// Why it could not be started.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error: Option<String>,
-}
-
 /// Nodes that look alike.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -206,31 +184,6 @@ pub struct NotCollectable {
     pub instance_id: String,
     /// Why.
     pub reason: String,
-}
-
-/// `batches/<id>/metadata.json`: written before the first start, so that what follows can be found whatever happens to the caller.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct BatchRecord {
-    pub(super) batch_id: String,
-    #[serde(default)]
-    pub(super) cluster_name: String,
-    #[serde(default)]
-    pub(super) region: Option<String>,
-    #[serde(default)]
-    pub(super) created_at: Option<Timestamp>,
-    #[serde(default)]
-    pub(super) seed: u64,
-    pub(super) executions: Vec<BatchExecution>,
-}
-
-pub(super) fn record_path(batch: &str) -> Result<StorePath, Error> {
-    StorePath::parse(&format!("batches/{batch}/metadata.json"))
-}
-
-/// The idempotency token of each start of a batch: what a dead caller started is found by it.
-pub(super) fn token(batch: &str) -> String {
-    format!("batch.{batch}")
 }
 
 #[async_trait]
@@ -292,7 +245,8 @@ impl BatchCollectRequest {
 
     /// All nodes, and those that the filter lets through.
     fn sort(&self, fleet: &Fleet) -> (Vec<Drawable>, Vec<Drawable>) {
-        let mut launched: Vec<Timestamp> = fleet.members.iter().filter_map(|member| member.instance.launched_at).collect();
+        let mut launched: Vec<Timestamp> =
+            fleet.members.iter().filter_map(|member| member.instance.launched_at).collect();
         launched.sort();
         let all: Vec<(&Member, Drawable)> =
             fleet.members.iter().map(|member| (member, drawable(member, fleet, &launched))).collect();
@@ -335,7 +289,7 @@ impl BatchCollectRequest {
         };
         let version = create(account, &mut record, now).await?;
         let token = token(&record.batch_id);
-        let nodes = record.executions.iter().map(|execution| execution.instance_id.clone()).enumerate();
+        let nodes: Vec<(usize, String)> = drawn.iter().cloned().enumerate().collect();
         let token = token.as_str();
         let mut starts = stream::iter(nodes)
             .map(async |(number, node)| {
@@ -504,48 +458,13 @@ fn limits(buckets: &[Bucket], not_collectable: usize) -> Vec<String> {
         .collect();
     if !empty.is_empty() {
         let nodes: usize = empty.values().sum();
-        said.push(format!("{} buckets with {nodes} nodes get no collection: the cap of collections is used up", empty.len()));
+        said.push(format!(
+            "{} buckets with {nodes} nodes get no collection: the cap of collections is used up",
+            empty.len()
+        ));
     }
     if not_collectable > 0 {
         said.push(format!("{not_collectable} nodes cannot be collected; the sample says nothing of them"));
     }
     said
-}
-
-/// Writes the record under an id that nobody else has.
-async fn create(account: &Account<'_>, record: &mut BatchRecord, now: Timestamp) -> Result<Version, Failure> {
-    for attempt in 0..ATTEMPTS {
-        let text = format!("{}/{}/{attempt}/{:?}", record.cluster_name, now.as_nanosecond(), record.executions);
-        record.batch_id = format!("b-{}-{:016x}", now.strftime("%Y%m%dT%H%M%SZ"), xxh3_64(text.as_bytes()));
-        let path = record_path(&record.batch_id)?;
-        match record::write(account.records, &path, record, PutMode::Create).await {
-            Ok(version) => return Ok(version),
-            Err(Error::Precondition { .. }) => {}
-            Err(why) => return Err(why.into()),
-        }
-    }
-    Err(Failure::new(Code::Conflict, "no id for the batch could be had", "try again"))
-}
-
-/// Completes the record. A batch_status may have completed it meanwhile: what it knows and this call does not is kept.
-pub(super) async fn save(account: &Account<'_>, record: &BatchRecord, mut version: Version) -> Result<(), Error> {
-    let path = record_path(&record.batch_id)?;
-    let mut next = record.clone();
-    for _ in 0..ATTEMPTS {
-        match record::write(account.records, &path, &next, PutMode::Match(version)).await {
-            Ok(_) => return Ok(()),
-            Err(Error::Precondition { .. }) => {}
-            Err(why) => return Err(why),
-        }
-        let Some((there, at)) = record::read::<BatchRecord>(account.store(), &path).await? else {
-            return Err(Error::NotFound { path: path.to_string() });
-        };
-        for (mine, theirs) in next.executions.iter_mut().zip(&there.executions) {
-            if mine.execution_id.is_none() && theirs.execution_id.is_some() {
-                *mine = theirs.clone();
-            }
-        }
-        version = at;
-    }
-    Err(Error::Precondition { path: path.to_string() })
 }

@@ -6,7 +6,7 @@ use futures_util::stream;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::batch_collect::{BatchExecution, BatchRecord, record_path, save, token};
+use super::batch::{BatchExecution, BatchRecord, record_path, save, token};
 use super::status::{Cause, follow};
 use super::{Account, POLL_SECONDS, Task};
 use crate::context::{Call, Context};
@@ -115,7 +115,9 @@ impl Request for BatchStatusRequest {
             (None, ids) if !ids.is_empty() && ids.len() <= MOST => {
                 Wanted::Executions(ids.iter().map(|id| ExecutionId::parse(id)).collect::<Result<_, _>>()?)
             }
-            (None, []) => return Err(bad("neither batchId nor executionIds is given", "give the batchId of batch_collect")),
+            (None, []) => {
+                return Err(bad("neither batchId nor executionIds is given", "give the batchId of batch_collect"));
+            }
             (None, _) => return Err(bad("more than 100 executionIds", "ask for fewer at a time")),
             (Some(_), _) => return Err(bad("batchId stands beside executionIds", "give one of them")),
         };
@@ -156,13 +158,18 @@ fn bad(error: &str, suggestion: &str) -> Failure {
 
 /// The entries of a batch; what the record does not know, because its caller died, is completed from the claims of its starts.
 async fn entries(account: &Account<'_>, batch: &str) -> Result<Vec<BatchExecution>, Failure> {
-    let safe = batch.len() <= 100 && batch.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+    let safe =
+        batch.len() <= 100 && batch.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
     if !safe || batch.is_empty() {
         return Err(bad(&format!("{batch:?} is not a batch's id"), "give the batchId that batch_collect answered"));
     }
     let Some((mut record, version)) = record::read::<BatchRecord>(account.store(), &record_path(batch)?).await? else {
         let error = format!("no batch {batch} is known");
-        return Err(Failure::new(Code::NotFound, error, "give the batchId that batch_collect answered, and the same bucket"));
+        return Err(Failure::new(
+            Code::NotFound,
+            error,
+            "give the batchId that batch_collect answered, and the same bucket",
+        ));
     };
     let mut completed = false;
     for entry in record.executions.iter_mut().filter(|entry| entry.execution_id.is_none()) {

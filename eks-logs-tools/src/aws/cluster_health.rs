@@ -242,12 +242,16 @@ fn view(fleet: &Fleet) -> ClusterHealthAnswer {
         }
         counts
     };
-    let online = fleet.members.iter().filter(|member| member.agent.as_ref().is_some_and(|agent| agent.is_online())).count();
-    let ready = fleet.members.iter().filter(|member| member.registered.as_ref().and_then(|node| node.ready) == Some(true));
+    let online =
+        fleet.members.iter().filter(|member| member.agent.as_ref().is_some_and(|agent| agent.is_online())).count();
+    let ready =
+        fleet.members.iter().filter(|member| member.registered.as_ref().and_then(|node| node.ready) == Some(true));
     let next_step = match unhealthy_nodes.iter().find(|node| node.collectable) {
         Some(node) if unhealthy_nodes.len() == 1 => format!("call collect with instanceId {}", node.instance_id),
         Some(_) => format!("call batch_collect with clusterName {} and dryRun true to see a plan", cluster.name),
-        None if unhealthy_nodes.is_empty() => "nothing is known to be wrong; collect a node that you suspect".to_owned(),
+        None if unhealthy_nodes.is_empty() => {
+            "nothing is known to be wrong; collect a node that you suspect".to_owned()
+        }
         None => "no unhealthy node can be collected; see notCollectable for why".to_owned(),
     };
     ClusterHealthAnswer {
@@ -283,7 +287,9 @@ fn view(fleet: &Fleet) -> ClusterHealthAnswer {
             ssm_offline: if fleet.ssm { nodes.len() - online } else { 0 },
             ready: fleet.kubernetes.then(|| ready.count()),
             unhealthy_count: unhealthy_nodes.len(),
-            az_distribution: count(&|member| member.instance.availability_zone.clone().unwrap_or_else(|| "none".to_owned())),
+            az_distribution: count(&|member| {
+                member.instance.availability_zone.clone().unwrap_or_else(|| "none".to_owned())
+            }),
             nodegroup_distribution: count(&|member| member.provisioner.group().unwrap_or("none").to_owned()),
             provisioner_distribution: count(&|member| member.provisioner.kind().to_owned()),
         },

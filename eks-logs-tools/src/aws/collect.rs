@@ -97,7 +97,9 @@ impl Request for CollectRequest {
         let (origin, message) = match started.origin {
             Origin::Started => ("started", "the collector is being started on the node"),
             Origin::SameToken => ("same-token", "this token's collection was started before"),
-            Origin::AlreadyRunning => ("already-running", "a collection runs on the node already; two would mix their files"),
+            Origin::AlreadyRunning => {
+                ("already-running", "a collection runs on the node already; two would mix their files")
+            }
             Origin::Adopted => ("adopted", "a caller that did not come back had started it"),
         };
         let id = started.execution.to_string();
@@ -209,7 +211,8 @@ async fn no_document(account: &Account<'_>, region: &Region) -> Failure {
     } else {
         format!("copy the document to {region}; it is in {}", known.join(", "))
     };
-    let mut failure = Failure::new(Code::DocumentNotFound, format!("there is no document {name} in {region}"), suggestion);
+    let mut failure =
+        Failure::new(Code::DocumentNotFound, format!("there is no document {name} in {region}"), suggestion);
     failure.details.all = known;
     failure
 }

@@ -54,16 +54,26 @@ fn gap(kind: &'static str, detail: String) -> FleetGap {
 impl Fleet {
     /// Asks EC2, EKS, SSM and Kubernetes. What refuses or fails to answer, beyond EC2, is a gap.
     pub(super) async fn of(inventory: &dyn Inventory, cluster: Cluster, with_agents: bool) -> Result<Self, Failure> {
-        let asked = future::zip(inventory.nodes(&cluster), future::zip(inventory.nodegroups(&cluster), inventory.registered(&cluster)));
-        let (nodes, (nodegroups, registered)) = asked.await;
-        let nodes = nodes?;
+        let asked = future::zip(
+            future::zip(inventory.nodes(&cluster), inventory.hybrid_nodes(&cluster)),
+            future::zip(inventory.nodegroups(&cluster), inventory.registered(&cluster)),
+        );
+        let ((nodes, hybrid), (nodegroups, registered)) = asked.await;
+        let mut nodes = nodes?;
         let mut gaps = Vec::new();
+        match hybrid {
+            Ok(hybrid) => nodes.extend(hybrid),
+            Err(why) => gaps.push(gap("ssm", format!("hybrid nodes are not known: {why}"))),
+        }
         let nodegroups = nodegroups.unwrap_or_else(|why| {
             gaps.push(gap("nodegroups", format!("nodegroups are not known: {why}")));
             Vec::new()
         });
         let registered = registered.unwrap_or_else(|why| {
-            gaps.push(gap("kubernetes", format!("Kubernetes did not answer, so whether nodes are Ready is not known: {why}")));
+            gaps.push(gap(
+                "kubernetes",
+                format!("Kubernetes did not answer, so whether nodes are Ready is not known: {why}"),
+            ));
             None
         });
         if registered.is_none() && gaps.iter().all(|gap| gap.kind != "kubernetes") {
@@ -102,14 +112,19 @@ impl Fleet {
         };
         let (count, names) = named(&mut self.strays.iter().map(|node| node.name.clone()));
         if count > 0 {
-            let detail = format!("{count} nodes are registered in Kubernetes and not in EC2 (Fargate, another account, or gone): {names}");
+            let detail = format!(
+                "{count} nodes are registered in Kubernetes and not in EC2 (Fargate, another account, or gone): {names}"
+            );
             self.gaps.push(gap("not-in-ec2", detail));
         }
         if self.kubernetes {
-            let missing = self.members.iter().filter(|member| member.registered.is_none() && member.instance.state == "running");
+            let missing =
+                self.members.iter().filter(|member| member.registered.is_none() && member.instance.state == "running");
             let (count, names) = named(&mut missing.map(|member| member.instance.id.to_string()));
             if count > 0 {
-                let detail = format!("{count} machines carry the cluster's tags and run, and Kubernetes does not know them: they never joined, or have been removed: {names}");
+                let detail = format!(
+                    "{count} machines carry the cluster's tags and run, and Kubernetes does not know them: they never joined, or have been removed: {names}"
+                );
                 self.gaps.push(gap("not-in-kubernetes", detail));
             }
         }
@@ -148,7 +163,11 @@ fn join(
     let (mut by_id, mut strays) = (BTreeMap::new(), Vec::new());
     for node in registered {
         // Hybrid nodes are registered under their own id.
-        let id = node.instance.clone().or_else(|| dns.get(&node.name).cloned()).or_else(|| InstanceId::parse(&node.name).ok());
+        let id = node
+            .instance
+            .clone()
+            .or_else(|| dns.get(&node.name).cloned())
+            .or_else(|| InstanceId::parse(&node.name).ok());
         match id.filter(|id| known.contains(id)) {
             Some(id) => {
                 by_id.insert(id, node);

@@ -1,5 +1,6 @@
 //! The tools that work on an AWS account: they speak to the ports of core and know no SDK.
 
+pub(crate) mod batch;
 pub(crate) mod batch_collect;
 pub(crate) mod batch_status;
 pub(crate) mod cluster_health;

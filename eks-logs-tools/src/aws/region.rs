@@ -132,7 +132,8 @@ fn nowhere(what: &str, searched: usize, mut refused: Vec<(Region, Error)>) -> Fa
     } else {
         let first = &refused[0];
         let mut failure = Failure::from(clone(&first.1));
-        failure.error = format!("{what} is not found, and {} regions could not be asked; {}: {}", refused.len(), first.0, first.1);
+        failure.error =
+            format!("{what} is not found, and {} regions could not be asked; {}: {}", refused.len(), first.0, first.1);
         failure
     };
     failure.details.all = all;

@@ -19,7 +19,7 @@ pub struct Chance {
 }
 
 /// The chance that at least one of `drawn` nodes is among the `affected` of `total`: drawn without putting back.
-pub fn seen(total: usize, affected: usize, drawn: usize) -> f64 {
+fn seen(total: usize, affected: usize, drawn: usize) -> f64 {
     if affected == 0 || drawn == 0 {
         return 0.0;
     }

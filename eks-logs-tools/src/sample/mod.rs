@@ -118,7 +118,11 @@ impl GroupBy {
 fn told(by: GroupBy, all: &[Drawable]) -> f64 {
     let entropy = |part: usize, whole: usize| {
         let share = |count: usize| count as f64 / whole as f64;
-        [part, whole - part].into_iter().filter(|count| *count > 0).map(|count| -share(count) * share(count).log2()).sum::<f64>()
+        [part, whole - part]
+            .into_iter()
+            .filter(|count| *count > 0)
+            .map(|count| -share(count) * share(count).log2())
+            .sum::<f64>()
     };
     if all.is_empty() {
         return 0.0;
@@ -242,7 +246,12 @@ mod tests {
         let nodes: Vec<Drawable> = (0..40)
             .map(|number| {
                 let zone = ["a", "b", "c", "d"][number % 4];
-                node(number, zone, ["web", "batch"][number / 20], if zone == "c" { &["NotReady/KubeletNotReady"] } else { &[] })
+                node(
+                    number,
+                    zone,
+                    ["web", "batch"][number / 20],
+                    if zone == "c" { &["NotReady/KubeletNotReady"] } else { &[] },
+                )
             })
             .collect();
         assert_eq!(GroupBy::Auto.resolve(&nodes), GroupBy::Az);
@@ -261,7 +270,8 @@ mod tests {
 
     #[test]
     fn a_draw_is_spread() {
-        let nodes: Vec<Drawable> = (0..99).map(|number| node(number, ["a", "b", "c"][number % 3], "web", &[])).collect();
+        let nodes: Vec<Drawable> =
+            (0..99).map(|number| node(number, ["a", "b", "c"][number % 3], "web", &[])).collect();
         let drawn = &plan(&nodes, GroupBy::Nodegroup, CAPS, false, 7)[0].drawn;
         let zones: BTreeSet<&str> =
             nodes.iter().filter(|node| drawn.contains(&node.id)).map(|node| node.zone.as_str()).collect();
