@@ -1,8 +1,8 @@
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::command::{
-    Artifact, BatchCollect, BatchStatus, ClusterHealth, Collect, Errors, History, Index, Ingest, Read, Rules, Search,
-    Status, Triage, Validate,
+    Artifact, Baseline, BatchCollect, BatchStatus, ClusterHealth, Collect, Compare, Correlate, Errors, History, Index,
+    Ingest, Read, Rules, Search, Status, Summarize, Triage, Validate, Verify,
 };
 
 /// Reads the log bundle of an EKS worker node and says what is wrong with the node, with the lines that prove it.
@@ -52,6 +52,19 @@ pub(crate) enum Command {
     Errors(Errors),
     /// What the bundle holds and what it lacks
     Validate(Validate),
+    /// Events in order and together, and the chain that leads through them
+    Correlate(Correlate),
+    /// What given findings mean, each sentence citing its findings
+    Summarize(Summarize),
+    /// Checks a written report: each finding id, quotation, count, time and place
+    Verify(Verify),
+    /// What some nodes have and others lack
+    CompareNodes(Compare),
+    /// What is normal in a cluster
+    Baseline {
+        #[command(subcommand)]
+        command: Baseline,
+    },
     /// Any part of any file, by bytes or by lines
     Read(Read),
     /// A regex in every file, with exact counts

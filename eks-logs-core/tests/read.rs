@@ -126,7 +126,9 @@ fn lines_longer_than_a_chunk_come_in_pieces() {
     for step in [1 << 20, 3 << 20, 5 << 20, 9 << 20] {
         let (all, chunks) = follow(&reader, &file, content.len() as u64, step);
         assert!(all == content, "{step}");
-        assert!(chunks.iter().any(|chunk| chunk.ends_inside_line) && chunks.iter().any(|chunk| chunk.starts_inside_line));
+        assert!(
+            chunks.iter().any(|chunk| chunk.ends_inside_line) && chunks.iter().any(|chunk| chunk.starts_inside_line)
+        );
         for pair in chunks.windows(2) {
             assert_eq!(pair[0].ends_inside_line, pair[1].starts_inside_line);
         }
@@ -178,7 +180,14 @@ fn a_byte_range_costs_one_look_and_one_read() {
     let store = Arc::new(CountingStore::new(memory(&[("kubelet/kubelet.log", text.as_bytes())])));
     let reader = Reader::new(&shared(&store));
     let file = path("kubelet/kubelet.log");
-    for (start, end) in [(0, None), (1, None), (size / 2, Some(size / 2 + 300)), (size - 1, None), (77, Some(4 << 20)), (0, Some(u64::MAX))] {
+    for (start, end) in [
+        (0, None),
+        (1, None),
+        (size / 2, Some(size / 2 + 300)),
+        (size - 1, None),
+        (77, Some(4 << 20)),
+        (0, Some(u64::MAX)),
+    ] {
         let chunk = block_on(reader.bytes(&file, start, end)).unwrap();
         assert!(chunk.start >= start);
         let asked = store.take();
@@ -211,7 +220,10 @@ fn a_line_of_five_gigabytes_costs_three_reads_and_two_megabytes() {
     let one = segments(0, &text);
     let mut at = 0;
     while at + period <= size {
-        builder.add(one.iter().map(|segment| eks_logs_core::text::Segment { start: segment.start + at, ..*segment }).collect(), false);
+        builder.add(
+            one.iter().map(|segment| eks_logs_core::text::Segment { start: segment.start + at, ..*segment }).collect(),
+            false,
+        );
         at += period;
     }
     let rest = &text[..(size - at) as usize];
@@ -223,7 +235,9 @@ fn a_line_of_five_gigabytes_costs_three_reads_and_two_megabytes() {
     let records = MemoryStore::new();
     records.insert(Reader::index_path(&StorePath::root(), &file).unwrap(), json.clone());
     let store = Arc::new(CountingStore::new(Layered { records, file: RepeatingStore::new(file.clone(), text, size) }));
-    for (line, count) in [(1_u64, 1_u64), (lines_of * 4000 + 17, 50), (index.lines() - 20, 1000), (lines_of * 1234 + 5999, 3)] {
+    for (line, count) in
+        [(1_u64, 1_u64), (lines_of * 4000 + 17, 50), (index.lines() - 20, 1000), (lines_of * 1234 + 5999, 3)]
+    {
         // A reader of its own: nothing is kept from before.
         let reader = Reader::new(&shared(&store));
         let chunk = block_on(reader.lines(&file, line as i64, count)).unwrap();
@@ -265,7 +279,9 @@ fn a_stale_index_is_refused() {
 #[test]
 fn a_member_of_an_archive_is_not_decompressed_from_the_start_each_time() {
     use eks_logs_core::{ArchiveStore, ByteRange, Store as _};
-    let text: Vec<u8> = (0..1_500_000_u64).flat_map(|n| format!("{n} {}\n", n.wrapping_mul(0x9e37_79b9_7f4a_7c15)).into_bytes()).collect();
+    let text: Vec<u8> = (0..1_500_000_u64)
+        .flat_map(|n| format!("{n} {}\n", n.wrapping_mul(0x9e37_79b9_7f4a_7c15)).into_bytes())
+        .collect();
     let archive = gzip(&support::tar(&[("a", b"first\n"), ("kubelet/kubelet.log", &text), ("z", b"last\n")]));
     let store = ArchiveStore::from_bytes(archive, "archive").unwrap();
     let file = path("kubelet/kubelet.log");
@@ -318,7 +334,11 @@ impl eks_logs_core::Store for Layered {
         }
     }
 
-    async fn stream<'a>(&'a self, path: &'a StorePath, range: eks_logs_core::ByteRange) -> Result<eks_logs_core::store::ByteStream<'a>, Error> {
+    async fn stream<'a>(
+        &'a self,
+        path: &'a StorePath,
+        range: eks_logs_core::ByteRange,
+    ) -> Result<eks_logs_core::store::ByteStream<'a>, Error> {
         self.file.stream(path, range).await
     }
 }

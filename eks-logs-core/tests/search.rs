@@ -55,7 +55,8 @@ fn ripgrep(root: &Path, pattern: &str, more: &[&str]) -> Option<Found> {
     for line in output.stdout.split(|byte| *byte == b'\n') {
         let Some(at) = line.iter().position(|byte| *byte == 0) else { continue };
         let name = String::from_utf8(line[..at].to_vec()).unwrap();
-        let digits: String = line[at + 1..].iter().take_while(|byte| byte.is_ascii_digit()).map(|byte| *byte as char).collect();
+        let digits: String =
+            line[at + 1..].iter().take_while(|byte| byte.is_ascii_digit()).map(|byte| *byte as char).collect();
         let (count, lines) = found.entry(name.trim_start_matches("./").to_owned()).or_default();
         *count += 1;
         if lines.len() < 500 {
@@ -66,8 +67,24 @@ fn ripgrep(root: &Path, pattern: &str, more: &[&str]) -> Option<Found> {
 }
 
 const WORDS: [&str; 18] = [
-    "error", "failed", "kubelet", "oom", "timeout", "eni", "pod", "E1122", "level=info", "ms", "conn", "refused", "10.0", "aws-node",
-    "über", "not", "0x", "sandbox",
+    "error",
+    "failed",
+    "kubelet",
+    "oom",
+    "timeout",
+    "eni",
+    "pod",
+    "E1122",
+    "level=info",
+    "ms",
+    "conn",
+    "refused",
+    "10.0",
+    "aws-node",
+    "über",
+    "not",
+    "0x",
+    "sandbox",
 ];
 
 /// A pattern of literals, classes, alternations, anchors, repetitions, case.
@@ -140,7 +157,15 @@ fn compare(root: &Path, patterns: usize, seed: u64, more: &[&str]) -> usize {
         options.threads = compared % 3;
         let result = block_on(search(&bundle, &query, &options)).unwrap();
         let got = found(&result);
-        assert!(got == want, "{pattern}: differs in {:?}", got.iter().filter(|(file, found)| want.get(*file) != Some(found)).chain(want.iter().filter(|(file, _)| !got.contains_key(*file))).map(|(file, found)| (file, found.0, want.get(file).map(|found| found.0))).collect::<Vec<_>>());
+        assert!(
+            got == want,
+            "{pattern}: differs in {:?}",
+            got.iter()
+                .filter(|(file, found)| want.get(*file) != Some(found))
+                .chain(want.iter().filter(|(file, _)| !got.contains_key(*file)))
+                .map(|(file, found)| (file, found.0, want.get(file).map(|found| found.0)))
+                .collect::<Vec<_>>()
+        );
         assert_eq!(result.total, want.values().map(|(count, _)| count).sum::<u64>());
         compared += 1;
         matching += usize::from(!want.is_empty());
@@ -179,7 +204,8 @@ fn ripgrep_finds_the_same_where_lines_end_as_on_windows() {
 
 fn incidents() -> Option<Vec<PathBuf>> {
     let shared = Path::new(env!("CARGO_MANIFEST_DIR")).parent()?.parent()?.join("shared/incidents");
-    let mut found: Vec<PathBuf> = std::fs::read_dir(shared).ok()?.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
+    let mut found: Vec<PathBuf> =
+        std::fs::read_dir(shared).ok()?.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
     found.sort();
     Some(found)
 }
@@ -275,7 +301,11 @@ fn blocks_do_not_show() {
     }
     let cut = with(&bundle, "x", |options| options.max_matches = 5);
     assert_eq!(cut.files[0].matches.len(), 5);
-    assert_eq!(cut.total, (0..120_000).filter(|n| line(*n).contains('x')).count() as u64, "exact, although matches are cut");
+    assert_eq!(
+        cut.total,
+        (0..120_000).filter(|n| line(*n).contains('x')).count() as u64,
+        "exact, although matches are cut"
+    );
     assert!(cut.cut && !result.cut);
 }
 
@@ -331,7 +361,10 @@ fn log_types_leave_files_out_and_say_so() {
         ("bottlerocket-logs/journalctl.log", b"pod three\n"),
     ]));
     let all = run(&bundle, "pod");
-    assert_eq!(all.files.iter().map(|file| file.file.as_str()).collect::<Vec<_>>(), ["dmesg", "ipamd.log", "journalctl.log"]);
+    assert_eq!(
+        all.files.iter().map(|file| file.file.as_str()).collect::<Vec<_>>(),
+        ["dmesg", "ipamd.log", "journalctl.log"]
+    );
     assert_eq!(all.files[1].path, path("bottlerocket-logs/ipamd.log"));
     assert_eq!(all.files.iter().map(|file| file.id.as_str()).collect::<Vec<_>>(), ["S-001", "S-002", "S-003"]);
     let some = with(&bundle, "pod", |options| options.log_types = LogTypes::parse("ipamd,dmesg").unwrap());
@@ -358,13 +391,22 @@ fn what_cannot_be_searched_is_said() {
     assert_eq!(skipped, ["bottlerocket/logdog/bottlerocket-logs.tar.gz", "ipamd/x.log.gz", "kernel/dmesg.current"]);
     assert_eq!(result.utf16, ["system/events/text"]);
     assert_eq!(found(&result).get("kubelet/kubelet.log").unwrap().0, 1);
-    assert!(run(&Located::in_store(memory(&[("manifest.json", b"pod\n"), ("line_index/a.json", b"pod\n")])), "pod").files.is_empty());
+    assert!(
+        run(&Located::in_store(memory(&[("manifest.json", b"pod\n"), ("line_index/a.json", b"pod\n")])), "pod")
+            .files
+            .is_empty()
+    );
 }
 
 #[test]
 fn a_search_that_is_stopped_says_what_it_did_not_reach() {
     let content = text(&mut fastrand::Rng::with_seed(4), 60_000, "\n");
-    let files: [(&str, &[u8]); 4] = [("cni/a", b"pod\n"), ("kubelet/kubelet.log", &content), ("var_log/messages", b"pod\n"), ("system/ps.txt", b"pod\n")];
+    let files: [(&str, &[u8]); 4] = [
+        ("cni/a", b"pod\n"),
+        ("kubelet/kubelet.log", &content),
+        ("var_log/messages", b"pod\n"),
+        ("system/ps.txt", b"pod\n"),
+    ];
     // Every run is asked anew.
     let run = |bundle: &Located| {
         let asked = AtomicU64::new(0);

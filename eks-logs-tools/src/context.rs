@@ -30,14 +30,15 @@ pub struct Context {
     pub threads: usize,
     /// Secrets in quoted text are redacted.
     pub redact: bool,
+    /// Where our own records are kept, and collections arrive: the bucket. Without it, beside the bundles of a directory, and nowhere for
+    /// the rest.
+    pub records: Option<Arc<dyn StoreWriter>>,
     /// Tells how old a bundle is; without it, answers do not say, and the same bundle gives the same bytes.
     pub clock: Option<Arc<dyn Clock>>,
     /// Starts and follows collections.
     pub collector: Option<Arc<dyn Collector>>,
     /// Knows clusters, nodes and regions.
     pub inventory: Option<Arc<dyn Inventory>>,
-    /// Where records of ours are kept, and bundles of collections arrive: the bucket.
-    pub records: Option<Arc<dyn StoreWriter>>,
     /// Waits, for tools that work on an AWS account.
     pub timer: Option<Arc<dyn Timer>>,
 }
@@ -201,6 +202,22 @@ impl Context {
         let mut found = scan(bundle, catalogue, options, call.progress).await?;
         self.redact(&mut found);
         Ok(found)
+    }
+
+    /// Where our own records are kept.
+    ///
+    /// # Errors
+    /// `bad_argument` where there is no place for them.
+    pub fn records(&self) -> Result<Arc<dyn StoreWriter>, Failure> {
+        match (&self.records, &self.bundles) {
+            (Some(records), _) => Ok(Arc::clone(records)),
+            (None, Bundles::Directory(path)) => Ok(Arc::new(LocalStore::open(path)?)),
+            (None, _) => Err(Failure::new(
+                Code::BadArgument,
+                "there is no store for baselines here",
+                "name the store that holds the cluster's bundles (--store on the command line)",
+            )),
+        }
     }
 
     fn redact(&self, found: &mut Scan) {

@@ -36,8 +36,11 @@ impl FileSelector {
     /// Finds the bundle and the file in it. A key outside is refused before anything is looked at.
     pub(crate) async fn choose(&self, context: &Context) -> Result<Chosen, Failure> {
         let named = collection_of_key(&self.log_key)?;
-        let mut wanted =
-            Selector { instance_id: self.instance_id.clone(), bundle_id: self.bundle_id.clone(), ..Selector::default() };
+        let mut wanted = Selector {
+            instance_id: self.instance_id.clone(),
+            bundle_id: self.bundle_id.clone(),
+            ..Selector::default()
+        };
         if let (Some(named), false) = (named, matches!(context.bundles, Bundles::One(_))) {
             wanted.bundle_id = Some(named.bundle_id());
             wanted.instance_id = named.instance.map(|id| id.to_string());
@@ -66,7 +69,11 @@ impl Context {
             bundle_id: name.map(|name| name.bundle_id()),
             instance_id: name.and_then(|name| name.instance.as_ref()).map(ToString::to_string),
             collected_at,
-            bundle_age_seconds: self.clock.as_ref().zip(collected_at).map(|(clock, at)| clock.now().as_second() - at.as_second()),
+            bundle_age_seconds: self
+                .clock
+                .as_ref()
+                .zip(collected_at)
+                .map(|(clock, at)| clock.now().as_second() - at.as_second()),
             bundles_of_instance: selected.of_instance,
         }
     }

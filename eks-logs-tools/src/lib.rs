@@ -24,7 +24,10 @@ pub mod sample;
 
 mod artifact;
 mod aws;
+mod baseline;
+mod compare;
 mod context;
+mod correlate;
 mod errors;
 mod failure;
 mod file;
@@ -35,12 +38,17 @@ mod open;
 mod page;
 mod read;
 mod rules;
-mod search;
+mod summarize;
 mod tool;
 mod triage;
 mod validate;
-mod whole;
+mod verify;
 mod window;
+
+pub use baseline::{BaselineAction, BaselineAnswer, BaselineRequest, learn};
+pub use compare::{CompareAnswer, CompareFields, CompareRequest, ConfigDiff, compare_bundles};
+mod search;
+mod whole;
 
 pub use artifact::{ArtifactAnswer, ArtifactRequest};
 pub use aws::Task;
@@ -59,6 +67,9 @@ pub use aws::fleet::FleetGap;
 pub use aws::history::{Collection, Filters, HistoryAnswer, HistoryRequest, RegionGap};
 pub use aws::status::{AutomationStatus, Cause, StatusAnswer, StatusRequest, StepDetail};
 pub use context::{BundleUsed, Bundles, Call, Context, Selected, Selector, Stop};
+pub use correlate::{
+    ChainStep, CorrelateAnswer, CorrelateRequest, TemporalCluster, ThingCluster, TimeRange, TimelineEvent,
+};
 pub use errors::{
     CoverageReport, ErrorFinding, ErrorsAnswer, ErrorsRequest, ResponseFormat, SeverityCounts, SeverityFilter,
 };
@@ -73,7 +84,9 @@ pub use rules::{
     load_rules, rule_patterns,
 };
 pub use search::{Around, FileResult, Match, NotSearched, SearchAnswer, SearchCoverage, SearchRequest, StoppedAt};
+pub use summarize::{ArtifactLink, BundleStatus, CitedLine, PodNodeTriage, SummarizeAnswer, SummarizeRequest};
 pub use tool::{About, Effect, Needs, Request, Tool, tool, tools};
 pub use triage::{Quoted, TriageAnswer, TriageRequest};
 pub use validate::{ManifestFile, Mismatch, NodeReport, Presence, SourceReport, ValidateAnswer, ValidateRequest};
+pub use verify::{LONGEST_REPORT, VerifyAnswer, VerifyRequest};
 pub use window::{TimeArguments, Window, WindowUsed};

@@ -162,7 +162,10 @@ impl ReadRequest {
         let refuse = |error: &str, suggestion: &str| Err(Failure::new(Code::BadArgument, error, suggestion));
         let bytes = self.start_byte.is_some() || self.end_byte.is_some();
         if self.start_line.is_some() && (bytes || self.exact) {
-            return refuse("startLine and byte offsets exclude each other", "give startLine with lineCount, or startByte with endByte");
+            return refuse(
+                "startLine and byte offsets exclude each other",
+                "give startLine with lineCount, or startByte with endByte",
+            );
         }
         if self.line_count.is_some() && self.start_line.is_none() {
             return refuse("lineCount counts from startLine, which is missing", "add startLine, 1 for the first line");

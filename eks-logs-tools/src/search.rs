@@ -1,6 +1,8 @@
 use async_trait::async_trait;
-use eks_logs_core::search::{FileMatches, LogTypes, MOST_MATCHES, Query, SearchOptions, SearchResult, Skipped, Stopped, search};
 use eks_logs_core::Located;
+use eks_logs_core::search::{
+    FileMatches, LogTypes, MOST_MATCHES, Query, SearchOptions, SearchResult, Skipped, Stopped, search,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -187,7 +189,11 @@ impl Request for SearchRequest {
             Some(most) if (1..=MOST_MATCHES as u64).contains(&most) => most as usize,
             Some(most) => {
                 let error = format!("maxResults {most} is out of range");
-                return Err(Failure::new(Code::BadArgument, error, "give 1 to 500; matches are counted beyond it all the same"));
+                return Err(Failure::new(
+                    Code::BadArgument,
+                    error,
+                    "give 1 to 500; matches are counted beyond it all the same",
+                ));
             }
         };
         let detailed = if self.response_format == ResponseFormat::Detailed { DETAILED_CONTEXT } else { 0 };
@@ -225,11 +231,27 @@ impl Request for SearchRequest {
 }
 
 fn told(found: SearchResult, query: &str, log_types: Vec<String>, bundle: &Located, used: BundleUsed) -> SearchAnswer {
-    let SearchResult { files, total, files_searched, files_left_out, bytes_searched, skipped, utf16, overlong, cut, stopped } = found;
+    let SearchResult {
+        files,
+        total,
+        files_searched,
+        files_left_out,
+        bytes_searched,
+        skipped,
+        utf16,
+        overlong,
+        cut,
+        stopped,
+    } = found;
     let complete = stopped.is_none() && skipped.is_empty() && utf16.is_empty();
     let caveat = match (&stopped, total) {
-        (Some(_), _) => Some("the search was stopped before its end: what it did not reach is not known, counts are lower bounds".to_owned()),
-        (None, 0) if complete => Some(format!("looked for, and absent, in {bytes_searched} bytes of {files_searched} files")),
+        (Some(_), _) => Some(
+            "the search was stopped before its end: what it did not reach is not known, counts are lower bounds"
+                .to_owned(),
+        ),
+        (None, 0) if complete => {
+            Some(format!("looked for, and absent, in {bytes_searched} bytes of {files_searched} files"))
+        }
         (None, 0) => Some("no match in what was searched; what was not is in coverage_report".to_owned()),
         _ => None,
     };

@@ -266,7 +266,9 @@ async fn differences(bundle: &Located, manifest: &Manifest) -> Result<Vec<Mismat
     let told = |differs| match differs {
         Differs::Missing { file } => ("missing", file, "the manifest has it, the bundle does not".to_owned()),
         Differs::Unlisted { file } => ("unlisted", file, "the bundle has it, the manifest does not".to_owned()),
-        Differs::Size { file, expected, found } => ("size", file, format!("{found} bytes, and the manifest says {expected}")),
+        Differs::Size { file, expected, found } => {
+            ("size", file, format!("{found} bytes, and the manifest says {expected}"))
+        }
         Differs::Checksum { file, expected, found } => {
             ("checksum", file, format!("SHA-256 {found}, and the manifest says {expected}"))
         }

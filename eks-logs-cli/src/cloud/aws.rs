@@ -53,7 +53,7 @@ fn open(location: S3Location) -> Result<S3Store, Failure> {
 }
 
 /// A bucket of many bundles.
-pub(crate) fn bucket(location: &str) -> Result<Arc<dyn Store>, Failure> {
+pub(crate) fn bucket(location: &str) -> Result<Arc<dyn StoreWriter>, Failure> {
     Ok(Arc::new(open(location.parse()?)?))
 }
 

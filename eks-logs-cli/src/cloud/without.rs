@@ -1,7 +1,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use eks_logs_core::{Located, Store, StoreWriter};
+use eks_logs_core::{Located, StoreWriter};
 use eks_logs_tools::{Code, Context, Failure};
 
 use super::Collecting;
@@ -14,7 +14,7 @@ fn refuse<T>(location: &str) -> Result<T, Failure> {
     ))
 }
 
-pub(crate) fn bucket(location: &str) -> Result<Arc<dyn Store>, Failure> {
+pub(crate) fn bucket(location: &str) -> Result<Arc<dyn StoreWriter>, Failure> {
     refuse(location)
 }
 

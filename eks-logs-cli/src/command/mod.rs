@@ -4,15 +4,20 @@ mod account;
 mod artifact;
 mod collect;
 mod collections;
+mod baseline;
+mod compare;
+mod correlate;
 mod errors;
 mod fleet;
 mod index;
 mod read;
 mod rules;
 mod search;
+mod summarize;
 mod target;
 mod triage;
 mod validate;
+mod verify;
 
 use std::path::{Path, PathBuf};
 
@@ -24,15 +29,20 @@ pub(crate) use account::Account;
 pub(crate) use artifact::Artifact;
 pub(crate) use collect::Collect;
 pub(crate) use collections::{History, Ingest, Status};
+pub(crate) use baseline::Baseline;
+pub(crate) use compare::Compare;
+pub(crate) use correlate::Correlate;
 pub(crate) use errors::Errors;
 pub(crate) use fleet::{BatchCollect, BatchStatus, ClusterHealth};
 pub(crate) use index::Index;
 pub(crate) use read::Read;
 pub(crate) use rules::Rules;
 pub(crate) use search::Search;
-pub(crate) use target::{Place, Target, When};
+pub(crate) use summarize::Summarize;
+pub(crate) use target::{Place, Target, When, many, open};
 pub(crate) use triage::Triage;
 pub(crate) use validate::Validate;
+pub(crate) use verify::Verify;
 
 use crate::args::Args;
 use crate::cloud::block_on;
@@ -81,6 +91,27 @@ impl Scanning {
     }
 }
 
+/// What commands share that read the findings of a bundle.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Reading {
+    /// Adds the rules of a directory (DIR/AREA/NAME.toml); a rule replaces the built-in one of the same id
+    #[arg(long, value_name = "DIR")]
+    rules: Option<PathBuf>,
+
+    /// Leaves tokens, keys and passwords in quoted lines as they are
+    #[arg(long)]
+    no_redact: bool,
+}
+
+impl Reading {
+    fn prepare(&self, args: &Args, target: &Target) -> Result<Context, Failure> {
+        let mut context = context(args, target)?;
+        context.catalogue = catalogue(self.rules.as_deref())?;
+        context.redact = !self.no_redact;
+        Ok(context)
+    }
+}
+
 /// What tools work with, for a target.
 fn context(args: &Args, target: &Target) -> Result<Context, Failure> {
     let mut context = Context::new(target.bundles()?);
@@ -109,9 +140,14 @@ fn in_place<'a>(
 
 /// Answers a request, with a progress bar if it takes long.
 fn answer<R: Request>(context: &Context, request: &R) -> Result<R::Answer, Failure> {
+    listening(|call| block_on(request.answer(context, call)))
+}
+
+/// Does some work, with a progress bar if it takes long.
+fn listening<T>(work: impl FnOnce(Call<'_>) -> T) -> T {
     let progress = Progress::start();
     let hear = |done, total| progress.at(done, total);
-    block_on(request.answer(context, Call::heard_by(&hear)))
+    work(Call::heard_by(&hear))
 }
 
 fn catalogue(directory: Option<&Path>) -> Result<Catalogue, Failure> {

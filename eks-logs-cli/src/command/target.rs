@@ -1,9 +1,10 @@
 //! Which bundle, and which time.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args as ClapArgs;
-use eks_logs_core::Located;
+use eks_logs_core::{Located, Store};
 use eks_logs_tools::{Bundles, Code, Failure, Selector, TimeArguments, open_local};
 
 use crate::cloud::{self, block_on};
@@ -31,7 +32,7 @@ impl Place {
     pub(crate) fn of<'a>(&self, words: &'a [String], what: &str) -> Result<(Bundles, &'a str), Failure> {
         let refuse = |error: String, suggestion: String| Err(Failure::new(Code::BadArgument, error, suggestion));
         match (&self.stored.store, words) {
-            (Some(store), [word]) => Ok((self.stored.many(store)?, word)),
+            (Some(store), [word]) => Ok((many(store)?, word)),
             (Some(_), _) => {
                 refuse("BUNDLE and --store exclude each other".to_owned(), format!("give {what} alone, with --store"))
             }
@@ -58,7 +59,7 @@ pub(crate) struct Stored {
 }
 
 /// Opens the bundle that a path or a location in a bucket means.
-fn open(bundle: &std::path::Path) -> Result<Located, Failure> {
+pub(crate) fn open(bundle: &std::path::Path) -> Result<Located, Failure> {
     match bundle.to_str() {
         Some(location) if location.starts_with("s3://") => cloud::bundle(location),
         _ => block_on(open_local(bundle)),
@@ -69,7 +70,7 @@ impl Target {
     /// Where the bundle is.
     pub(crate) fn bundles(&self) -> Result<Bundles, Failure> {
         match (&self.bundle, &self.stored.store) {
-            (_, Some(store)) => self.stored.many(store),
+            (_, Some(store)) => many(store),
             (Some(bundle), None) => Ok(Bundles::One(open(bundle)?)),
             (None, None) => Err(Failure::new(Code::BadArgument, "no bundle is named", "name a bundle, or a --store")),
         }
@@ -85,13 +86,13 @@ impl Target {
     }
 }
 
-impl Stored {
-    fn many(&self, store: &str) -> Result<Bundles, Failure> {
-        if store.starts_with("s3://") {
-            return Ok(Bundles::Store(cloud::bucket(store)?));
-        }
-        Ok(Bundles::Directory(PathBuf::from(store)))
+/// A directory or a bucket of many bundles.
+pub(crate) fn many(store: &str) -> Result<Bundles, Failure> {
+    if store.starts_with("s3://") {
+        let bucket: Arc<dyn Store> = cloud::bucket(store)?;
+        return Ok(Bundles::Store(bucket));
     }
+    Ok(Bundles::Directory(PathBuf::from(store)))
 }
 
 /// The time that a command asks about.

@@ -14,22 +14,32 @@ macro_rules! say {
 }
 
 mod collections;
+mod baseline;
+mod compare;
+mod correlate;
 mod errors;
 mod files;
 mod fleet;
 mod rules;
 mod search;
+mod summarize;
 mod triage;
 mod validate;
+mod verify;
 
 pub(crate) use collections::{collected, history, ingested, status};
+pub(crate) use baseline::baseline;
+pub(crate) use compare::compare;
+pub(crate) use correlate::correlate;
 pub(crate) use errors::errors;
 pub(crate) use files::{artifact, indexed, read};
 pub(crate) use fleet::{batch, batch_status, cluster_health};
 pub(crate) use rules::{checked, rule, rules};
 pub(crate) use search::search;
+pub(crate) use summarize::summarize;
 pub(crate) use triage::triage;
 pub(crate) use validate::validate;
+pub(crate) use verify::verify;
 
 /// Characters of a quoted line that are shown; JSON has all of it.
 const LINE: usize = 400;

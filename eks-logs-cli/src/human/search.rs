@@ -30,8 +30,18 @@ pub(crate) fn search(answer: &SearchAnswer) -> String {
         say!(out);
     }
     let coverage = &answer.coverage_report;
-    let matches = if answer.total_matches == 1 { "1 line matches".to_owned() } else { format!("{} lines match", answer.total_matches) };
-    say!(out, "{matches}, in {} of {} files, {} bytes", answer.files_with_matches, answer.files_searched, coverage.bytes_searched);
+    let matches = if answer.total_matches == 1 {
+        "1 line matches".to_owned()
+    } else {
+        format!("{} lines match", answer.total_matches)
+    };
+    say!(
+        out,
+        "{matches}, in {} of {} files, {} bytes",
+        answer.files_with_matches,
+        answer.files_searched,
+        coverage.bytes_searched
+    );
     if coverage.files_left_out > 0 {
         say!(out, "{DIM}{} files are of other log types{DIM:#}", coverage.files_left_out);
     }

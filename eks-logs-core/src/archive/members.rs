@@ -219,11 +219,7 @@ impl MemberReader {
                     return Err(format!("the archive ends inside this file: {at} of {} bytes", self.size));
                 }
                 Err(why) => {
-                    return Err(format!(
-                        "damaged after {} of {} bytes: {why}",
-                        self.offset + filled as u64,
-                        self.size
-                    ));
+                    return Err(format!("damaged after {} of {} bytes: {why}", self.offset + filled as u64, self.size));
                 }
             }
         }

@@ -157,7 +157,8 @@ mod tests {
         let hybrid = expectations(&NodeFacts { hybrid: true, ..AL2 }, nothing);
         assert!(!of(&hybrid, "system/instance-id.txt").suspicious);
         let logdog = NodeFacts { os: Os::Bottlerocket, collector: Collector::Logdog, ..AL2 };
-        let flat = |file: &str| ["dmesg", "journalctl.log"].contains(&file).then_some(There { bytes: 9, complete: true });
+        let flat =
+            |file: &str| ["dmesg", "journalctl.log"].contains(&file).then_some(There { bytes: 9, complete: true });
         let logdog = expectations(&logdog, flat);
         assert_eq!(of(&logdog, "dmesg").presence, Presence::Present);
         assert_eq!(of(&logdog, "kubelet/kubelet.log").presence, Presence::NormalToBeAbsent);

@@ -143,9 +143,33 @@ mod tests {
         let beside = format!("{NAME}/other/a");
         let root = format!("{NAME}/extracted");
         for key in [
-            "", "/etc/passwd", "../a", "a/../../b", "kubelet/..", "./a", "a//b", "a/", "a\\b", "C:\\a", "a\0b", "a\nb", "%2e%2e/a",
-            "..%2fa", "%2E%2E%2Fa", "a%5cb", "a%00b", "%252e%252e/a", "idempotency/i-0123abcd/t.json", "baselines/prod/patterns.json",
-            "batches/1/metadata.json", "execution-regions/1.json", &other, &archive, &up, &beside, &root,
+            "",
+            "/etc/passwd",
+            "../a",
+            "a/../../b",
+            "kubelet/..",
+            "./a",
+            "a//b",
+            "a/",
+            "a\\b",
+            "C:\\a",
+            "a\0b",
+            "a\nb",
+            "%2e%2e/a",
+            "..%2fa",
+            "%2E%2E%2Fa",
+            "a%5cb",
+            "a%00b",
+            "%252e%252e/a",
+            "idempotency/i-0123abcd/t.json",
+            "baselines/prod/patterns.json",
+            "batches/1/metadata.json",
+            "execution-regions/1.json",
+            &other,
+            &archive,
+            &up,
+            &beside,
+            &root,
         ] {
             for bundle in [in_bucket(), alone()] {
                 let refused = bundle.resolve(key);

@@ -66,7 +66,10 @@ impl NodeFacts {
     pub async fn detect(bundle: &Located, inner: Option<&StorePath>, files: &[&str]) -> Result<Self> {
         let has = |name: &str| files.contains(&name);
         let below = |prefix: &str| files.iter().any(|file| file.starts_with(prefix));
-        let windows = has("system/system-eventlogs.csv") || has("system/sysinfo") || below("system/eks/") || below("system/kubelet/");
+        let windows = has("system/system-eventlogs.csv")
+            || has("system/sysinfo")
+            || below("system/eks/")
+            || below("system/kubelet/");
         let logdog = has("logdog.errors") || (has("journalctl.log") && has("dmesg"));
         let auto_mode = below("automode/");
         let agent = auto_mode
@@ -98,13 +101,18 @@ impl NodeFacts {
         let told = |word: &str| holds(&uname, word) || holds(&packages, word);
         let os = if windows {
             Os::Windows
-        } else if logdog || below("bottlerocket/") || holds(&release, "ID=bottlerocket") || holds(&uname, "bottlerocket") {
+        } else if logdog
+            || below("bottlerocket/")
+            || holds(&release, "ID=bottlerocket")
+            || holds(&uname, "bottlerocket")
+        {
             Os::Bottlerocket
         } else if told(".amzn2023") {
             Os::Al2023
         } else if told(".amzn2.") {
             Os::Al2
-        } else if holds(&uname, "Ubuntu") || packages.starts_with(b"Desired=") || has("kubelet/kubelet-eks_service.txt") {
+        } else if holds(&uname, "Ubuntu") || packages.starts_with(b"Desired=") || has("kubelet/kubelet-eks_service.txt")
+        {
             Os::Ubuntu
         } else {
             Os::Unknown
@@ -112,7 +120,10 @@ impl NodeFacts {
         let instance = bundle.name.as_ref().map(|name| name.instance.as_ref().map(|id| id.as_str().starts_with("mi-")));
         // A collection without an instance in its name is one of a node without metadata service.
         let hybrid = matches!(instance, Some(None | Some(true)));
-        let gpu = below("gpu/") || holds(&packages, "nvidia-driver") || holds(&packages, "kmod-nvidia") || holds(&packages, "nvidia-fabric");
+        let gpu = below("gpu/")
+            || holds(&packages, "nvidia-driver")
+            || holds(&packages, "kmod-nvidia")
+            || holds(&packages, "nvidia-fabric");
         Ok(Self { os, collector, gpu, hybrid, auto_mode })
     }
 }

@@ -81,12 +81,7 @@ async fn build(store: &dyn Store, object: &Object) -> Result<LineIndex> {
 }
 
 /// Reads the segments that hold the lines. `None` if their bytes are not those that the index is of.
-async fn with_index(
-    store: &dyn Store,
-    object: &Object,
-    index: &LineIndex,
-    wanted: Wanted,
-) -> Result<Option<Chunk>> {
+async fn with_index(store: &dyn Store, object: &Object, index: &LineIndex, wanted: Wanted) -> Result<Option<Chunk>> {
     let Some((found, before)) = index.locate(wanted.first, wanted.first.saturating_add(wanted.count)) else {
         let window = Window::open(store, object, object.size, object.size).await?;
         let size = index.size;

@@ -77,11 +77,7 @@ pub struct Reader {
 impl Reader {
     /// A reader of this bundle's files.
     pub fn new(bundle: &Located) -> Self {
-        Self {
-            store: Arc::clone(&bundle.store),
-            root: bundle.root.clone(),
-            indexes: Mutex::new(BTreeMap::new()),
-        }
+        Self { store: Arc::clone(&bundle.store), root: bundle.root.clone(), indexes: Mutex::new(BTreeMap::new()) }
     }
 
     /// From `start` to before `end` (default: [`DEFAULT_BYTES`] further), both snapped forward to a boundary. Costs one look at the

@@ -211,7 +211,8 @@ impl FileState {
         for line in self.before.iter().rev().take(missing) {
             before.push_front(line.clone());
         }
-        let next = memchr(b'\n', &data[hit.end as usize..]).map_or(data.len(), |newline| hit.end as usize + newline + 1);
+        let next =
+            memchr(b'\n', &data[hit.end as usize..]).map_or(data.len(), |newline| hit.end as usize + newline + 1);
         LineMatch {
             line: self.newlines + u64::from(hit.line) + 1,
             start_byte: found.start + from as u64,

@@ -36,7 +36,9 @@ pub struct QueryError {
 impl fmt::Display for QueryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.position {
-            Some(position) => write!(f, "the query is not a valid regex: at character {}: {}", position + 1, self.message),
+            Some(position) => {
+                write!(f, "the query is not a valid regex: at character {}: {}", position + 1, self.message)
+            }
             None => write!(f, "the query cannot be used: {}", self.message),
         }
     }
@@ -60,7 +62,8 @@ impl Query {
                 "search for a shorter part of it, or run several searches",
             ));
         }
-        let parsed = regex_syntax::ParserBuilder::new().utf8(false).case_insensitive(!case_sensitive).build().parse(text);
+        let parsed =
+            regex_syntax::ParserBuilder::new().utf8(false).case_insensitive(!case_sensitive).build().parse(text);
         if let Err(why) = parsed {
             return Err(syntax(text, &why));
         }

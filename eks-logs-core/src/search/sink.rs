@@ -84,10 +84,12 @@ impl<'a> Sink<'a> {
             self.ask()?;
             let file = self.files.len() as u32 - 1;
             let Some(state) = self.files.last_mut() else { return Ok(()) };
-            state.utf16 |= cut.start == 0 && (cut.data.starts_with(&[0xff, 0xfe]) || cut.data.starts_with(&[0xfe, 0xff]));
+            state.utf16 |=
+                cut.start == 0 && (cut.data.starts_with(&[0xff, 0xfe]) || cut.data.starts_with(&[0xfe, 0xff]));
             let goes_on = !cut.data.ends_with(b"\n");
             if cut.start == 0 {
-                state.crlf = memchr::memchr(b'\n', &cut.data).is_some_and(|newline| cut.data[..newline].ends_with(b"\r"));
+                state.crlf =
+                    memchr::memchr(b'\n', &cut.data).is_some_and(|newline| cut.data[..newline].ends_with(b"\r"));
             }
             let block = Block {
                 file,
@@ -129,7 +131,8 @@ impl<'a> Sink<'a> {
         }
         let Sink { mut files, mut skipped, inner, root, seen, stopped, left_out, .. } = self;
         let inner = inner.decide(&bundle.locator)?;
-        let strip = |path: &StorePath| inner.as_ref().and_then(|inner| path.below(inner)).unwrap_or_else(|| path.clone());
+        let strip =
+            |path: &StorePath| inner.as_ref().and_then(|inner| path.below(inner)).unwrap_or_else(|| path.clone());
         let stopped = if stopped {
             let not_reached = if bundle.store.is_sequential() {
                 None

@@ -7,15 +7,49 @@ use serde::{Deserialize, Deserializer};
 
 /// Kinds of gaps.
 const KINDS: &[&str] = &[
-    "cut", "skipped", "missing", "overlong-line", "encoding", "state", "time", "subjects", "events", "appended", "nested-archive",
-    "unrecognised-errors", "unrecognised", "not-analysed",
+    "cut",
+    "skipped",
+    "missing",
+    "overlong-line",
+    "encoding",
+    "state",
+    "time",
+    "subjects",
+    "events",
+    "appended",
+    "nested-archive",
+    "unrecognised-errors",
+    "unrecognised",
+    "not-analysed",
 ];
 
 /// Fields of events.
 const FIELDS: &[&str] = &[
-    "invoker", "victim", "victimPid", "constraint", "limitedCgroup", "victimCgroup", "podUid", "containerId", "limitKb", "usageKb",
-    "totalVmKb", "anonRssKb", "fileRssKb", "oomScoreAdj", "group", "what", "instruction", "process", "pid", "taint", "message",
-    "signal", "goroutine", "frame", "place",
+    "invoker",
+    "victim",
+    "victimPid",
+    "constraint",
+    "limitedCgroup",
+    "victimCgroup",
+    "podUid",
+    "containerId",
+    "limitKb",
+    "usageKb",
+    "totalVmKb",
+    "anonRssKb",
+    "fileRssKb",
+    "oomScoreAdj",
+    "group",
+    "what",
+    "instruction",
+    "process",
+    "pid",
+    "taint",
+    "message",
+    "signal",
+    "goroutine",
+    "frame",
+    "place",
 ];
 
 fn known<E: Error>(names: &[&'static str], name: &str) -> Result<&'static str, E> {

@@ -82,7 +82,11 @@ impl Catalogue {
                 Err(refused) => errors.push(refuse(refused.line, refused.reason)),
             }
         }
-        if errors.is_empty() { Ok(Catalogue { rules: Arc::new(rules.into_values().collect()), digest }) } else { Err(errors) }
+        if errors.is_empty() {
+            Ok(Catalogue { rules: Arc::new(rules.into_values().collect()), digest })
+        } else {
+            Err(errors)
+        }
     }
 
     /// The JSON Schema of a rule file, for editors: docs/rule.schema.json.

@@ -19,6 +19,8 @@ const SUBJECTS: usize = 512;
 const TALLIES: usize = 8192;
 /// Boots that are kept of one file.
 const BOOTS: usize = 256;
+/// Lines of an event that wait for its end.
+const WAITING: usize = 64;
 /// The subject that stands for those beyond the limit.
 pub(super) const OTHERS: &str = "(others)";
 
@@ -32,6 +34,8 @@ pub(super) struct Adding {
     waiting: BTreeMap<u32, Vec<Waiting>>,
     /// The rule and subject that tell most of an event that is not over.
     told: BTreeMap<u32, (u32, u32)>,
+    /// For an event that is not over and a rule, a subject that the rule names.
+    named: BTreeMap<(u32, u32), u32>,
     /// Rules and subjects that are there and have not been told to have ended.
     there: BTreeSet<(u32, u32)>,
 }
@@ -207,7 +211,10 @@ impl Tallies {
             let hit = Hit { occurrence, subject, offset, line, at, report: members.of(occurrence.start) };
             let wrapped = occurrence.wrapped.filter(|_| fold).map(|(rule, subject)| (rule, numbers[subject as usize]));
             let generic = fold && catalogue.rules().get(rule as usize).is_some_and(|rule| rule.generic);
-            if let (Some(report), true, None) = (hit.report, generic, wrapped) {
+            // One line of an event may not name what another does.
+            let nameless = fold && subject.printed.is_empty() && !rule_of(catalogue, rule).subject.is_empty();
+            let room = |report: &u32| file.adding.waiting.get(report).is_none_or(|waiting| waiting.len() < WAITING);
+            if let (Some(report), true, None) = (hit.report.filter(room), generic || nameless, wrapped) {
                 let (occurrence, subject) = (*occurrence, subject.clone());
                 let waiting = Waiting { occurrence, subject, number, at, quote: quote(&scanned, &hit, false) };
                 file.adding.waiting.entry(report).or_default().push(waiting);
@@ -220,6 +227,7 @@ impl Tallies {
                 if !file.adding.told.get(&report).is_some_and(worse) {
                     file.adding.told.insert(report, (key.0, key.1));
                 }
+                file.adding.named.entry((report, key.0)).or_insert(key.1);
             }
             let Some(tally) = file.tally(key) else { continue };
             if tally.quotes.len() < quotes {
@@ -365,6 +373,10 @@ impl FileTally {
             let told = self.adding.told.get(&report).copied();
             for waiting in self.adding.waiting.remove(&report).unwrap_or_default() {
                 let Waiting { occurrence, subject, number, at, quote } = waiting;
+                let rule = occurrence.target.rule;
+                let generic = rule_of(catalogue, rule).generic;
+                let named = self.adding.named.get(&(report, rule)).map(|number| (rule, *number));
+                let told = if generic { told } else { named };
                 let hit = Hit {
                     occurrence: &occurrence,
                     subject: &subject,
@@ -381,5 +393,6 @@ impl FileTally {
         }
         let reports = &self.reports;
         self.adding.told.retain(|report, _| !all && reports.is_open(*report));
+        self.adding.named.retain(|(report, _), _| !all && reports.is_open(*report));
     }
 }

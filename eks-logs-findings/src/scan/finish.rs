@@ -246,6 +246,7 @@ impl<'a> Context<'a> {
             }
         }
         let mut wrappers: Vec<RuleId> = group.context.iter().map(|(rule, _)| rule.id.clone()).collect();
+        wrappers.retain(|wrapper| *wrapper != rule.id);
         wrappers.sort();
         wrappers.dedup();
         Some(Finding {

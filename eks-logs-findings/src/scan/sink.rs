@@ -5,11 +5,11 @@ use std::io::Write as _;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use eks_logs_core::bundle::records;
+use eks_logs_core::text::{BLOCK, Cut, Splitter, Workers};
 use eks_logs_core::{
     ArchiveStore, FileClass, FileEnd, FileSink, Flow, Layout, Limits, Object, Refusal, Result, Source, StorePath,
 };
-use eks_logs_core::bundle::records;
-use eks_logs_core::text::{BLOCK, Cut, Splitter, Workers};
 use flate2::write::MultiGzDecoder;
 
 use super::block::{self, Block, Scanned, Scratch};
