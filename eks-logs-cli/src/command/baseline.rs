@@ -6,7 +6,7 @@ use clap::{Args as ClapArgs, Subcommand};
 use eks_logs_core::LocalStore;
 use eks_logs_tools::{BaselineAction, BaselineRequest, Bundles, Context, Failure, Selector};
 
-use super::{many, open, OK, answer};
+use super::{OK, answer, many, open};
 use crate::args::Args;
 use crate::human;
 use crate::output::print;

@@ -6,7 +6,7 @@ use clap::{Args as ClapArgs, ValueEnum};
 use eks_logs_core::Located;
 use eks_logs_tools::{Bundles, Code, CompareFields, CompareRequest, Context, Failure, compare_bundles};
 
-use super::{many, open, OK, answer, listening};
+use super::{OK, answer, listening, many, open};
 use crate::args::Args;
 use crate::cloud::block_on;
 use crate::human;
