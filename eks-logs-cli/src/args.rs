@@ -1,13 +1,15 @@
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::command::{
-    Artifact, Baseline, Compare, Correlate, Errors, Index, Read, Rules, Search, Summarize, Triage, Validate, Verify,
+    Artifact, Baseline, BatchCollect, BatchStatus, ClusterHealth, Collect, Compare, Correlate, Errors, History, Index,
+    Ingest, Read, Rules, Search, Status, Summarize, Triage, Validate, Verify,
 };
 
 /// Reads the log bundle of an EKS worker node and says what is wrong with the node, with the lines that prove it.
 ///
 /// BUNDLE is the archive that the log collector made (.tar.gz, .tgz, .tar or .zip, told by content, read in place), the directory
-/// extracted from it, or a directory that holds one such bundle. No AWS access is needed.
+/// extracted from it, a directory that holds one such bundle, or any of these in a bucket (s3://bucket/...). Local bundles need no
+/// AWS access.
 #[derive(Debug, Parser)]
 #[command(name = "eks-logs", version, propagate_version = true, max_term_width = 110, after_help = EXIT_STATUS)]
 pub(crate) struct Args {
@@ -74,6 +76,20 @@ pub(crate) enum Command {
     /// Writes manifest.json, line_index/ and findings_index.json into the bundle's directory. The other commands then use them as
     /// long as the files and the rules are the same.
     Index(Index),
+    /// Collects a node's logs through SSM; with --wait up to the triage report
+    Collect(Collect),
+    /// How far a collection is, and why it failed
+    Status(Status),
+    /// Which collections there were
+    History(History),
+    /// Extracts an archive of a bucket beside itself and indexes it, in one pass
+    Ingest(Ingest),
+    /// How the nodes of a cluster are
+    ClusterHealth(ClusterHealth),
+    /// Collects a sample of a cluster's nodes, or shows the plan
+    BatchCollect(BatchCollect),
+    /// How far a batch of collections is
+    BatchStatus(BatchStatus),
     /// What is looked for, and why
     Rules {
         #[command(subcommand)]

@@ -1,6 +1,7 @@
 //! `eks-logs`: the tools of eks-logs for people and scripts. Arguments in, answers out; no analysis here.
 
 mod args;
+mod cloud;
 mod command;
 mod human;
 mod output;

@@ -41,8 +41,8 @@ pub(crate) fn report(args: &Args, failure: &Failure) -> u8 {
     }
     let _ = writeln!(errors, "  {}", crate::terminal::neutral(&failure.details.suggestion));
     match failure.code {
-        Code::BadArgument => 2,
-        Code::NotFound | Code::Unreadable => 3,
+        Code::BadArgument | Code::NeedsAws => 2,
+        Code::NotFound | Code::Unreadable | Code::DocumentNotFound => 3,
         Code::Denied => 4,
         _ => 5,
     }

@@ -27,6 +27,13 @@ pub(crate) fn run(args: &Args) -> Result<u8, Failure> {
         Command::Search(command) => command.run(args),
         Command::Artifact(command) => command.run(args),
         Command::Index(command) => command.run(args),
+        Command::Collect(command) => command.run(args),
+        Command::Status(command) => command.run(args),
+        Command::History(command) => command.run(args),
+        Command::Ingest(command) => command.run(args),
+        Command::ClusterHealth(command) => command.run(args),
+        Command::BatchCollect(command) => command.run(args),
+        Command::BatchStatus(command) => command.run(args),
         Command::Rules { command } => command.run(args),
         Command::Completions { shell } => {
             clap_complete::generate(*shell, &mut Args::command(), "eks-logs", &mut anstream::stdout());

@@ -131,6 +131,62 @@ pub enum Error {
         /// Where and why it is refused.
         detail: String,
     },
+    /// A service refuses access to somebody whom it knows.
+    #[error(
+        "{path}: access denied: {detail}; allow {action} to the identity in use (`aws sts get-caller-identity` names it)"
+    )]
+    AccessDenied {
+        /// The object, node or cluster.
+        path: String,
+        /// The permission that is needed, such as `s3:GetObject`.
+        action: String,
+        /// What the service said.
+        detail: String,
+    },
+    /// There are no credentials, they have expired, or the service does not accept them.
+    #[error(
+        "{path}: {detail}; sign in again (`aws sso login`, or fresh AWS_* variables) and check the clock of this machine"
+    )]
+    Credentials {
+        /// The object, node or cluster.
+        path: String,
+        /// What is wrong with them.
+        detail: String,
+    },
+    /// A service asks to come back later, after every retry.
+    #[error("{path}: the service is busy ({detail}); wait a minute and try again, or ask for less at a time")]
+    Throttled {
+        /// The object, node or cluster.
+        path: String,
+        /// What the service said.
+        detail: String,
+    },
+    /// A service does not answer, or answers that something failed on its side, after every retry.
+    #[error("{path}: no answer from the service: {detail}; check the network and the service's health, then try again")]
+    Unavailable {
+        /// The object, node or cluster.
+        path: String,
+        /// What happened last.
+        detail: String,
+    },
+    /// What is asked for lives in another region.
+    #[error("{path}: is in region {region}; ask there (AWS_REGION={region})")]
+    WrongRegion {
+        /// The bucket.
+        path: String,
+        /// Where it is; empty if the service does not tell.
+        region: String,
+    },
+    /// A service understood the request and does not accept it.
+    #[error("{path}: refused: {detail} ({code})")]
+    Rejected {
+        /// The object, node or cluster.
+        path: String,
+        /// The service's own word for it.
+        code: String,
+        /// What the service said.
+        detail: String,
+    },
     /// Reading or writing failed below us.
     #[error("{path}: {source}")]
     Io {

@@ -45,6 +45,93 @@ impl fmt::Display for InstanceId {
     }
 }
 
+impl InstanceId {
+    /// True for a node outside of EC2.
+    pub fn is_hybrid(&self) -> bool {
+        self.0.starts_with("mi-")
+    }
+
+    /// How the names of all bundles of this node begin.
+    pub fn bundle_prefix(&self) -> String {
+        format!("eks_{self}_")
+    }
+}
+
+/// An AWS region, in any partition: `eu-central-1`, `us-gov-west-1`, `us-iso-east-1`, `eusc-de-east-1`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct Region(String);
+
+impl Region {
+    /// Accepts a name of the right form. Whether there is such a region, only AWS knows: new ones appear.
+    pub fn parse(text: &str) -> Result<Self> {
+        let parts: Vec<&str> = text.split('-').collect();
+        let word = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase());
+        let valid = match parts.split_last() {
+            Some((number, words)) => {
+                (2..=4).contains(&words.len())
+                    && words.iter().all(word)
+                    && words[0].len() <= 5
+                    && text.len() <= 32
+                    && (1..=2).contains(&number.len())
+                    && number.bytes().all(|byte| byte.is_ascii_digit())
+            }
+            None => false,
+        };
+        if valid {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(Error::InvalidId {
+            value: text.to_owned(),
+            kind: "region",
+            expected: "lower case words and a number, such as eu-central-1 or us-gov-west-1",
+        })
+    }
+
+    /// The region as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Region {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The id of one run of the collection document: a UUID.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct ExecutionId(String);
+
+impl ExecutionId {
+    /// Accepts an id of the right form.
+    pub fn parse(text: &str) -> Result<Self> {
+        let groups: Vec<usize> = text.split('-').map(str::len).collect();
+        let hex = text.bytes().all(|byte| matches!(byte, b'-' | b'0'..=b'9' | b'a'..=b'f'));
+        if groups == [8, 4, 4, 4, 12] && hex {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(Error::InvalidId {
+            value: text.to_owned(),
+            kind: "execution id",
+            expected: "a UUID in lower case, as collect answered it (8-4-4-4-12 hex digits)",
+        })
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ExecutionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// What the name of an archive or of its directory tells about the collection.
 ///
 /// `eks_<instance>_<yyyy-mm-dd_HHMM-UTC>_<script version>` is the script's own name, `eks_<instance>_<execution id>` the runbook's;
@@ -126,6 +213,48 @@ mod tests {
         }
         for bad in ["", "i-", "i-0123ABCD", "i-012345678", "mi-0123abcd", "i-0123abcd/..", "i-0123abcé"] {
             assert!(InstanceId::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn regions_of_every_partition_and_nothing_else() {
+        for good in [
+            "us-east-1",
+            "eu-central-2",
+            "us-gov-west-1",
+            "us-iso-east-1",
+            "us-isob-east-1",
+            "eusc-de-east-1",
+            "mx-central-1",
+        ] {
+            assert_eq!(Region::parse(good).unwrap().as_str(), good);
+        }
+        for bad in [
+            "",
+            "us-east",
+            "us-east-",
+            "US-EAST-1",
+            "us-east-1a",
+            "us-east-123",
+            "us--1",
+            "../us-east-1",
+            "us-east-1.evil.example",
+            "useast1",
+        ] {
+            assert!(Region::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn execution_ids_are_uuids() {
+        assert!(ExecutionId::parse("11111111-2222-3333-4444-55555555aaaa").is_ok());
+        for bad in [
+            "",
+            "11111111-2222-3333-4444-5555",
+            "11111111-2222-3333-4444-55555555AAAA",
+            "11111111/2222-3333-4444-55555555aaaa",
+        ] {
+            assert!(ExecutionId::parse(bad).is_err(), "{bad:?}");
         }
     }
 

@@ -16,6 +16,8 @@
 
 pub mod archive;
 pub mod bundle;
+pub mod collection;
+pub mod inventory;
 pub mod read;
 pub mod search;
 pub mod store;
@@ -30,11 +32,13 @@ mod path;
 
 pub use archive::{ArchiveFormat, ArchiveStore, Limits};
 pub use bundle::{Echo, EchoBy, Fact, FileClass, FileKind, Journal, Layout, Located, Source};
-pub use clock::Clock;
+pub use clock::{Clock, Timer};
+pub use collection::Collector;
 pub use error::{Error, Result};
-pub use id::{CollectionName, InstanceId};
+pub use id::{CollectionName, ExecutionId, InstanceId, Region};
+pub use inventory::Inventory;
 pub use path::StorePath;
 pub use store::{
-    ByteRange, FileEnd, FileSink, Flow, LocalStore, MemoryStore, Object, PutMode, Refusal, RefusalReason, Store,
-    StoreExt, StoreWriter, Version,
+    ByteRange, FileEnd, FileSink, Flow, LocalStore, MemoryStore, Object, Presign, Presigned, PutMode, Refusal,
+    RefusalReason, Store, StoreExt, StoreWriter, Upload, Version,
 };

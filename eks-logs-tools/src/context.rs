@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use eks_logs_core::bundle::{self, Candidate};
-use eks_logs_core::{Clock, InstanceId, LocalStore, Located, Store, StoreWriter};
+use eks_logs_core::{
+    Clock, CollectionName, Collector, Error, InstanceId, Inventory, LocalStore, Located, Store, StorePath, StoreWriter,
+    Timer,
+};
 use eks_logs_findings::index::{self, Stored};
 use eks_logs_findings::{BundleInfo, Catalogue, EvidenceLimit, Progress, Scan, ScanOptions, scan};
 use jiff::Timestamp;
@@ -27,12 +30,19 @@ pub struct Context {
     pub threads: usize,
     /// Secrets in quoted text are redacted.
     pub redact: bool,
-    /// Where our own records are kept; without it, beside the bundles of a directory, and nowhere for the rest.
+    /// Where our own records are kept, and collections arrive: the bucket. Without it, beside the bundles of a directory, and nowhere for
+    /// the rest.
     pub records: Option<Arc<dyn StoreWriter>>,
     /// The cluster whose baseline learns from bundles as they are indexed; none does without it.
     pub learns: Option<String>,
     /// Tells how old a bundle is; without it, answers do not say, and the same bundle gives the same bytes.
     pub clock: Option<Arc<dyn Clock>>,
+    /// Starts and follows collections.
+    pub collector: Option<Arc<dyn Collector>>,
+    /// Knows clusters, nodes and regions.
+    pub inventory: Option<Arc<dyn Inventory>>,
+    /// Waits, for tools that work on an AWS account.
+    pub timer: Option<Arc<dyn Timer>>,
 }
 
 /// What one call brings besides its arguments.
@@ -134,6 +144,9 @@ impl Context {
             records: None,
             learns: None,
             clock: None,
+            collector: None,
+            inventory: None,
+            timer: None,
         }
     }
 
@@ -267,7 +280,16 @@ async fn pick(
             "give instanceId (its newest bundle is read), or bundleId for a certain one",
         ));
     }
-    let all = bundle::discover(store).await?;
+    // One node's bundles are found by their names; only an execution alone says nothing of the node.
+    let named = wanted.bundle_id.as_deref().and_then(|id| CollectionName::parse(&format!("eks_{id}")));
+    let of_name = named.as_ref().and_then(|name| name.instance.as_ref());
+    let all = match (instance.or(of_name), of_name.is_some()) {
+        (Some(node), false) => bundle::discover_of(store, node, "").await?,
+        (Some(node), true) if instance.is_none_or(|instance| instance == node) => {
+            bundle::discover_of(store, node, "").await?
+        }
+        _ => bundle::discover(store).await?,
+    };
     let of_instance = |candidate: &&Candidate| {
         let name = candidate.name.as_ref();
         instance.is_none_or(|wanted| name.and_then(|name| name.instance.as_ref()) == Some(wanted))
@@ -280,22 +302,57 @@ async fn pick(
         wanted.bundle_id.as_ref().is_none_or(|wanted| *wanted == id(candidate))
             && wanted.execution_id.as_ref().is_none_or(|wanted| Some(wanted) == execution(candidate).as_ref())
     });
-    let newest =
-        found.into_iter().max_by_key(|candidate| (candidate.name.as_ref().and_then(|n| n.collected_at), id(candidate)));
-    newest.map(|candidate| (candidate.clone(), count)).ok_or_else(|| {
-        let mut there: Vec<String> = all.iter().filter(of_instance).map(id).collect();
-        if there.is_empty() {
-            there = all.iter().map(id).collect();
+    let mut dated = Vec::new();
+    for candidate in &found {
+        // A bundle that is named after its execution does not say when it was collected; when it was stored tells the order.
+        let mut at = candidate.name.as_ref().and_then(|name| name.collected_at);
+        if at.is_none() && found.len() > 1 {
+            at = stored_at(store, candidate).await?;
         }
-        there.sort();
-        there.truncate(10);
-        let there = if there.is_empty() {
-            "the store holds no bundle".to_owned()
-        } else {
-            format!("there are {}", there.join(", "))
-        };
-        let asked = [&wanted.instance_id, &wanted.bundle_id, &wanted.execution_id];
-        let asked: Vec<&str> = asked.into_iter().flatten().map(String::as_str).collect();
-        Failure::new(Code::NotFound, format!("no bundle of {}", asked.join(", ")), there)
-    })
+        dated.push((at, id(candidate), *candidate));
+    }
+    let newest = dated.into_iter().max_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1))).map(|(_, _, candidate)| candidate);
+    if let Some(newest) = newest {
+        return Ok((newest.clone(), count));
+    }
+    let mut there: Vec<String> = all.iter().filter(of_instance).map(id).collect();
+    if there.is_empty() {
+        there = names(store).await?;
+    }
+    there.sort();
+    there.dedup();
+    there.truncate(10);
+    let there = if there.is_empty() {
+        "the store holds no bundle".to_owned()
+    } else {
+        format!("there are {}", there.join(", "))
+    };
+    let asked = [&wanted.instance_id, &wanted.bundle_id, &wanted.execution_id];
+    let asked: Vec<&str> = asked.into_iter().flatten().map(String::as_str).collect();
+    Err(Failure::new(Code::NotFound, format!("no bundle of {}", asked.join(", ")), there))
+}
+
+/// The ids of bundles, by their names alone: for the message that says what there is.
+async fn names(store: &dyn Store) -> Result<Vec<String>, Failure> {
+    let top = store.children(&StorePath::root()).await?;
+    let named = top.directories.iter().chain(top.objects.iter().map(|object| &object.path));
+    Ok(named.filter_map(|path| CollectionName::parse(path.name())).map(|name| name.bundle_id()).collect())
+}
+
+/// When a bundle was stored: its archive, or the record that is written when it is extracted.
+async fn stored_at(store: &dyn Store, candidate: &Candidate) -> Result<Option<Timestamp>, Failure> {
+    let marks: Vec<StorePath> = if candidate.archive {
+        vec![candidate.path.clone()]
+    } else {
+        let directory = candidate.path.split_first().0.to_owned();
+        vec![StorePath::parse(&format!("{directory}.tar.gz"))?, candidate.path.join("manifest.json")?]
+    };
+    for mark in marks {
+        match store.modified(&mark).await {
+            Ok(Some(at)) => return Ok(Some(at)),
+            Ok(None) | Err(Error::NotFound { .. }) => {}
+            Err(why) => return Err(why.into()),
+        }
+    }
+    Ok(None)
 }

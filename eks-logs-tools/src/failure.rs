@@ -21,6 +21,14 @@ pub enum Code {
     Conflict,
     /// The store does not answer as it should.
     StoreUnavailable,
+    /// A service asks to come back later.
+    Throttled,
+    /// The collection document is not in the region.
+    DocumentNotFound,
+    /// The node cannot be collected as it is.
+    NotCollectable,
+    /// The tool works on an AWS account, and none is set up.
+    NeedsAws,
     /// Our own fault.
     Internal,
 }
@@ -31,8 +39,10 @@ impl Code {
         match self {
             Code::BadArgument => 400,
             Code::Denied => 403,
-            Code::NotFound | Code::Unreadable => 404,
-            Code::Conflict => 409,
+            Code::NotFound | Code::Unreadable | Code::DocumentNotFound => 404,
+            Code::Conflict | Code::NotCollectable => 409,
+            Code::NeedsAws => 400,
+            Code::Throttled => 429,
             Code::StoreUnavailable => 503,
             Code::Internal => 500,
         }
@@ -44,7 +54,7 @@ impl Code {
 pub struct Details {
     /// What to do.
     pub suggestion: String,
-    /// All that is wrong, where there is more than one thing.
+    /// All that is wrong, where there is more than one thing; or what was found instead.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub all: Vec<String>,
 }
@@ -95,6 +105,16 @@ impl From<Error> for Failure {
             Error::InvalidPath { .. } | Error::InvalidId { .. } | Error::InvalidRange { .. } => {
                 (Code::BadArgument, "correct the argument")
             }
+            Error::AccessDenied { .. } => {
+                (Code::Denied, "allow the named action to the identity in use; `aws sts get-caller-identity` names it")
+            }
+            Error::Credentials { .. } => {
+                (Code::Denied, "sign in again: `aws sso login`, another AWS_PROFILE, or fresh AWS_* variables")
+            }
+            Error::Throttled { .. } => (Code::Throttled, "wait a minute and try again, or ask for less at a time"),
+            Error::Unavailable { .. } => (Code::StoreUnavailable, "check the network and the endpoint, then try again"),
+            Error::WrongRegion { .. } => (Code::BadArgument, "ask in the region that is named"),
+            Error::Rejected { .. } => (Code::BadArgument, "correct what the service does not accept"),
             Error::Precondition { .. } => (Code::Conflict, "read the record again and retry"),
             Error::Io { .. } => (Code::StoreUnavailable, "see what the operating system said"),
             _ => (Code::Internal, "report this"),

@@ -4,7 +4,7 @@ use eks_logs_core::bundle::{Manifest, inner_root, records};
 use eks_logs_core::read::Reader;
 use eks_logs_core::{Located, PutMode, StoreWriter};
 use eks_logs_findings::index::{self, Of, STORED_EVIDENCE};
-use eks_logs_findings::{EvidenceLimit, ScanOptions, scan};
+use eks_logs_findings::{EvidenceLimit, Scan, ScanOptions, scan};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -73,25 +73,8 @@ pub async fn index_bundle(
             "index it again when nothing writes to it any more",
         ));
     }
-    let inner = inner_root(bundle).await?;
-    let root = inner.as_ref().map_or_else(|| Ok(bundle.root.clone()), |inner| bundle.root.join(inner.as_str()))?;
-    let mut written = Vec::new();
-    let mut line_indexes = 0;
-    for lines in found.lines.iter().filter(|lines| lines.index.size > SMALL) {
-        let path = root.join(&lines.file)?;
-        // A path that is too long for a record of its own goes without one.
-        let Some((to, below)) = Reader::index_path(&bundle.root, &path).zip(path.below(&bundle.root)) else { continue };
-        writer.put(&to, lines.index.to_json(below.as_str()).into(), PutMode::Overwrite).await?;
-        written.push(to.to_string());
-        line_indexes += 1;
-    }
-    let json =
-        index::to_json(&found, &of, at).map_err(|why| Failure::new(Code::Internal, why.to_string(), "report this"))?;
-    for (name, content) in [(records::MANIFEST, manifest.to_json()), (records::FINDINGS_INDEX, json)] {
-        let to = bundle.root.join(name)?;
-        writer.put(&to, content.into(), PutMode::Overwrite).await?;
-        written.push(to.to_string());
-    }
+    let written = write_records(writer, bundle, &found, &manifest, &of, at).await?;
+    let line_indexes = written.len() - 2;
     // Last: a bundle that could not be stored is not learned from. Indexed again, it counts once all the same.
     let learned = match &context.learns {
         Some(cluster) => {
@@ -111,4 +94,33 @@ pub async fn index_bundle(
         line_indexes,
         written,
     })
+}
+
+/// Writes line indexes, the manifest, and last the findings index; answers with their paths.
+pub(crate) async fn write_records(
+    writer: &dyn StoreWriter,
+    bundle: &Located,
+    found: &Scan,
+    manifest: &Manifest,
+    of: &Of,
+    at: Timestamp,
+) -> Result<Vec<String>, Failure> {
+    let inner = inner_root(bundle).await?;
+    let root = inner.as_ref().map_or_else(|| Ok(bundle.root.clone()), |inner| bundle.root.join(inner.as_str()))?;
+    let mut written = Vec::new();
+    for lines in found.lines.iter().filter(|lines| lines.index.size > SMALL) {
+        let path = root.join(&lines.file)?;
+        // A path that is too long for a record of its own goes without one.
+        let Some((to, below)) = Reader::index_path(&bundle.root, &path).zip(path.below(&bundle.root)) else { continue };
+        writer.put(&to, lines.index.to_json(below.as_str()).into(), PutMode::Overwrite).await?;
+        written.push(to.to_string());
+    }
+    let json =
+        index::to_json(found, of, at).map_err(|why| Failure::new(Code::Internal, why.to_string(), "report this"))?;
+    for (name, content) in [(records::MANIFEST, manifest.to_json()), (records::FINDINGS_INDEX, json)] {
+        let to = bundle.root.join(name)?;
+        writer.put(&to, content.into(), PutMode::Overwrite).await?;
+        written.push(to.to_string());
+    }
+    Ok(written)
 }

@@ -20,8 +20,10 @@
 //! ```
 
 pub mod redact;
+pub mod sample;
 
 mod artifact;
+mod aws;
 mod baseline;
 mod compare;
 mod context;
@@ -31,6 +33,7 @@ mod failure;
 mod file;
 mod human;
 mod index;
+mod ingest;
 mod open;
 mod page;
 mod read;
@@ -48,6 +51,21 @@ mod search;
 mod whole;
 
 pub use artifact::{ArtifactAnswer, ArtifactRequest};
+pub use aws::Task;
+pub use aws::batch::BatchExecution;
+pub use aws::batch_collect::{
+    BatchCollectAnswer, BatchCollectRequest, BucketView, NodeFilter, NotCollectable, Representative,
+    Strategy,
+};
+pub use aws::batch_status::{BatchMember, BatchStatusAnswer, BatchStatusRequest, BatchSummary};
+pub use aws::cluster_health::{
+    ClusterHealthAnswer, ClusterHealthRequest, ClusterView, HealthSummary, IssueView, NodeView, NodegroupView,
+    UnhealthyNode,
+};
+pub use aws::collect::{CollectAnswer, CollectRequest};
+pub use aws::fleet::FleetGap;
+pub use aws::history::{Collection, Filters, HistoryAnswer, HistoryRequest, RegionGap};
+pub use aws::status::{AutomationStatus, Cause, StatusAnswer, StatusRequest, StepDetail};
 pub use context::{BundleUsed, Bundles, Call, Context, Selected, Selector, Stop};
 pub use correlate::{
     ChainStep, CorrelateAnswer, CorrelateRequest, TemporalCluster, ThingCluster, TimeRange, TimelineEvent,
@@ -58,6 +76,7 @@ pub use errors::{
 pub use failure::{Code, Details, Failure};
 pub use file::FileSelector;
 pub use index::{IndexAnswer, index_bundle};
+pub use ingest::{IngestAnswer, ingest_archive};
 pub use open::open_local;
 pub use read::{ReadAnswer, ReadRequest, Redaction};
 pub use rules::{

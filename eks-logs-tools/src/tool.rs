@@ -168,6 +168,12 @@ pub fn tools() -> &'static [Tool] {
         Tool::of::<crate::SearchRequest>(),
         Tool::of::<crate::ArtifactRequest>(),
         Tool::of::<crate::RulesRequest>(),
+        Tool::of::<crate::CollectRequest>(),
+        Tool::of::<crate::StatusRequest>(),
+        Tool::of::<crate::HistoryRequest>(),
+        Tool::of::<crate::ClusterHealthRequest>(),
+        Tool::of::<crate::BatchCollectRequest>(),
+        Tool::of::<crate::BatchStatusRequest>(),
     ];
     TOOLS
 }

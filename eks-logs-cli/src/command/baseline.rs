@@ -4,10 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Subcommand};
 use eks_logs_core::LocalStore;
-use eks_logs_tools::{BaselineAction, BaselineRequest, Bundles, Context, Failure, Selector, open_local};
-use futures_lite::future::block_on;
+use eks_logs_tools::{BaselineAction, BaselineRequest, Bundles, Context, Failure, Selector};
 
-use super::{OK, answer};
+use super::{OK, answer, many, open};
 use crate::args::Args;
 use crate::human;
 use crate::output::print;
@@ -93,14 +92,17 @@ impl Baseline {
         };
         request.cluster_context.clone_from(&of.cluster_context);
         let bundles = match self {
-            Self::Add { bundle: Some(bundle), .. } => Bundles::One(block_on(open_local(bundle))?),
-            _ => Bundles::Directory(of.store.clone()),
+            Self::Add { bundle: Some(bundle), .. } => Bundles::One(open(bundle)?),
+            _ => many(&of.store.to_string_lossy())?,
         };
         let mut context = Context::new(bundles);
         if let Some(threads) = args.threads {
             context.threads = threads.into();
         }
-        context.records = Some(std::sync::Arc::new(LocalStore::open(&of.store)?));
+        context.records = Some(match of.store.to_str() {
+            Some(location) if location.starts_with("s3://") => crate::cloud::bucket(location)?,
+            _ => std::sync::Arc::new(LocalStore::open(&of.store)?),
+        });
         print(args, &answer(&context, &request)?, human::baseline)?;
         Ok(OK)
     }

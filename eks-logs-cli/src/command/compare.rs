@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, ValueEnum};
 use eks_logs_core::Located;
-use eks_logs_tools::{Bundles, Code, CompareFields, CompareRequest, Context, Failure, compare_bundles, open_local};
-use futures_lite::future::block_on;
+use eks_logs_tools::{Bundles, Code, CompareFields, CompareRequest, Context, Failure, compare_bundles};
 
-use super::{OK, answer, listening};
+use super::{OK, answer, listening, many, open};
 use crate::args::Args;
+use crate::cloud::block_on;
 use crate::human;
 use crate::output::print;
 
@@ -47,7 +47,7 @@ impl Compare {
         };
         let answer = match &self.store {
             Some(store) => {
-                let context = prepared(args, Bundles::Directory(store.clone()));
+                let context = prepared(args, many(&store.to_string_lossy())?);
                 let request = CompareRequest { instance_ids: self.instance_ids.clone(), compare_fields: fields };
                 answer(&context, &request)?
             }
@@ -77,7 +77,7 @@ fn prepared(args: &Args, bundles: Bundles) -> Context {
 fn named(paths: &[PathBuf]) -> Result<Vec<(String, Located)>, Failure> {
     let mut found = Vec::new();
     for path in paths {
-        found.push((path.display().to_string(), block_on(open_local(path))?));
+        found.push((path.display().to_string(), open(path)?));
     }
     for name in [node, collection] {
         let named: Option<Vec<String>> = found.iter().map(|(_, located)| name(located)).collect();

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use clap::Args as ClapArgs;
 use eks_logs_core::{LocalStore, StorePath};
 use eks_logs_tools::{Call, Code, Failure, index_bundle};
-use futures_lite::future::block_on;
 use jiff::Timestamp;
 
 use super::{OK, Target, context};
 use crate::args::Args;
+use crate::cloud::block_on;
 use crate::human;
 use crate::output::print;
 use crate::progress::Progress;

@@ -1,10 +1,14 @@
 //! One file a command: its arguments, its request, its exit status.
 
+mod account;
 mod artifact;
+mod collect;
+mod collections;
 mod baseline;
 mod compare;
 mod correlate;
 mod errors;
+mod fleet;
 mod index;
 mod read;
 mod rules;
@@ -20,24 +24,28 @@ use std::path::{Path, PathBuf};
 use clap::Args as ClapArgs;
 use eks_logs_findings::{Catalogue, Severity};
 use eks_logs_tools::{Call, Context, Failure, Quoted, Request, SeverityFilter, load_rules};
-use futures_lite::future::block_on;
 
+pub(crate) use account::Account;
 pub(crate) use artifact::Artifact;
+pub(crate) use collect::Collect;
+pub(crate) use collections::{History, Ingest, Status};
 pub(crate) use baseline::Baseline;
 pub(crate) use compare::Compare;
 pub(crate) use correlate::Correlate;
 pub(crate) use errors::Errors;
+pub(crate) use fleet::{BatchCollect, BatchStatus, ClusterHealth};
 pub(crate) use index::Index;
 pub(crate) use read::Read;
 pub(crate) use rules::Rules;
 pub(crate) use search::Search;
 pub(crate) use summarize::Summarize;
-pub(crate) use target::{Place, Target, When};
+pub(crate) use target::{Place, Target, When, many, open};
 pub(crate) use triage::Triage;
 pub(crate) use validate::Validate;
 pub(crate) use verify::Verify;
 
 use crate::args::Args;
+use crate::cloud::block_on;
 use crate::progress::Progress;
 
 /// Answered.

@@ -1,15 +1,18 @@
 //! Which bundle, and which time.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args as ClapArgs;
+use eks_logs_core::{Located, Store};
 use eks_logs_tools::{Bundles, Code, Failure, Selector, TimeArguments, open_local};
-use futures_lite::future::block_on;
+
+use crate::cloud::{self, block_on};
 
 /// The bundle that a command reads.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Target {
-    /// Archive or directory
+    /// Archive or directory, local or s3://bucket/...
     #[arg(required_unless_present = "store", conflicts_with = "store")]
     pub(crate) bundle: Option<PathBuf>,
 
@@ -29,14 +32,11 @@ impl Place {
     pub(crate) fn of<'a>(&self, words: &'a [String], what: &str) -> Result<(Bundles, &'a str), Failure> {
         let refuse = |error: String, suggestion: String| Err(Failure::new(Code::BadArgument, error, suggestion));
         match (&self.stored.store, words) {
-            (Some(store), [word]) => Ok((self.stored.many(store)?, word)),
+            (Some(store), [word]) => Ok((many(store)?, word)),
             (Some(_), _) => {
                 refuse("BUNDLE and --store exclude each other".to_owned(), format!("give {what} alone, with --store"))
             }
-            (None, [bundle, word]) => {
-                let located = block_on(open_local(std::path::Path::new(bundle)))?;
-                Ok((Bundles::One(located), word))
-            }
+            (None, [bundle, word]) => Ok((Bundles::One(open(std::path::Path::new(bundle))?), word)),
             (None, _) => refuse(format!("{what} is missing"), format!("give BUNDLE and {what}")),
         }
     }
@@ -45,8 +45,8 @@ impl Place {
 /// A store of many bundles, and which of them.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Stored {
-    /// A directory of many bundles, in the place of BUNDLE
-    #[arg(long, value_name = "DIR", requires = "node")]
+    /// A directory or s3://bucket of many bundles, in the place of BUNDLE
+    #[arg(long, value_name = "STORE", requires = "node")]
     pub(crate) store: Option<String>,
 
     /// The node whose newest bundle of the store is read
@@ -58,12 +58,20 @@ pub(crate) struct Stored {
     pub(crate) bundle_id: Option<String>,
 }
 
+/// Opens the bundle that a path or a location in a bucket means.
+pub(crate) fn open(bundle: &std::path::Path) -> Result<Located, Failure> {
+    match bundle.to_str() {
+        Some(location) if location.starts_with("s3://") => cloud::bundle(location),
+        _ => block_on(open_local(bundle)),
+    }
+}
+
 impl Target {
     /// Where the bundle is.
     pub(crate) fn bundles(&self) -> Result<Bundles, Failure> {
         match (&self.bundle, &self.stored.store) {
-            (_, Some(store)) => self.stored.many(store),
-            (Some(bundle), None) => Ok(Bundles::One(block_on(open_local(bundle))?)),
+            (_, Some(store)) => many(store),
+            (Some(bundle), None) => Ok(Bundles::One(open(bundle)?)),
             (None, None) => Err(Failure::new(Code::BadArgument, "no bundle is named", "name a bundle, or a --store")),
         }
     }
@@ -78,17 +86,13 @@ impl Target {
     }
 }
 
-impl Stored {
-    fn many(&self, store: &str) -> Result<Bundles, Failure> {
-        if store.starts_with("s3://") {
-            return Err(Failure::new(
-                Code::BadArgument,
-                format!("{store}: this build reads local stores only"),
-                "copy the bundles (`aws s3 sync s3://... .`) and point --store at the directory",
-            ));
-        }
-        Ok(Bundles::Directory(PathBuf::from(store)))
+/// A directory or a bucket of many bundles.
+pub(crate) fn many(store: &str) -> Result<Bundles, Failure> {
+    if store.starts_with("s3://") {
+        let bucket: Arc<dyn Store> = cloud::bucket(store)?;
+        return Ok(Bundles::Store(bucket));
     }
+    Ok(Bundles::Directory(PathBuf::from(store)))
 }
 
 /// The time that a command asks about.

@@ -13,11 +13,13 @@ macro_rules! say {
     ($out:expr, $($part:tt)*) => { let _ = writeln!($out, $($part)*); };
 }
 
+mod collections;
 mod baseline;
 mod compare;
 mod correlate;
 mod errors;
 mod files;
+mod fleet;
 mod rules;
 mod search;
 mod summarize;
@@ -25,11 +27,13 @@ mod triage;
 mod validate;
 mod verify;
 
+pub(crate) use collections::{collected, history, ingested, status};
 pub(crate) use baseline::baseline;
 pub(crate) use compare::compare;
 pub(crate) use correlate::correlate;
 pub(crate) use errors::errors;
 pub(crate) use files::{artifact, indexed, read};
+pub(crate) use fleet::{batch, batch_status, cluster_health};
 pub(crate) use rules::{checked, rule, rules};
 pub(crate) use search::search;
 pub(crate) use summarize::summarize;

@@ -31,7 +31,7 @@ impl From<Output> for Run {
     }
 }
 
-fn binary() -> Command {
+pub fn binary() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_eks-logs"));
     command.env_remove("NO_COLOR").env_remove("CLICOLOR_FORCE");
     command

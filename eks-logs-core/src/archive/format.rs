@@ -50,6 +50,11 @@ pub(super) fn recognise(mut reader: Box<dyn ReadSeek>, locator: &str) -> Result<
     }
 }
 
+/// Tells the format from the first bytes of a stream.
+pub(super) fn recognise_head(head: &[u8], locator: &str) -> Result<ArchiveFormat> {
+    recognise(Box::new(std::io::Cursor::new(head.to_vec())), locator)
+}
+
 fn read_up_to(reader: &mut dyn Read, count: usize) -> std::io::Result<Vec<u8>> {
     let mut head = Vec::with_capacity(count);
     reader.take(count as u64).read_to_end(&mut head)?;

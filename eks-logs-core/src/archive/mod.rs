@@ -7,6 +7,7 @@
 
 mod format;
 mod gzip_seek;
+mod incoming;
 mod limits;
 mod members;
 mod pass;
@@ -23,6 +24,7 @@ use bytes::Bytes;
 use futures_lite::stream;
 
 pub use format::ArchiveFormat;
+pub use incoming::walk_incoming;
 pub use limits::Limits;
 
 use self::members::Members;
@@ -298,50 +300,55 @@ impl Store for ArchiveStore {
     }
 
     async fn walk(&self, prefix: &StorePath, sink: &mut dyn FileSink) -> Result<()> {
-        let mut pass = self.start()?;
-        let mut wanted = false;
-        let mut files = 0_u64;
-        while let Some(step) = pass.next().await {
-            match step {
-                Step::Begin(object) => {
-                    files += 1;
-                    wanted = object.path.below(prefix).is_some();
-                    let flow = if wanted { sink.begin(&object).await? } else { Flow::Skip };
-                    if flow == Flow::Skip {
-                        pass.skip();
-                    }
-                }
-                Step::Data(piece) if wanted && !pass.is_skipping() => {
-                    let mut rest = piece.as_slice();
-                    while !rest.is_empty() {
-                        let space = sink.space();
-                        let count = space.len().min(rest.len());
-                        space[..count].copy_from_slice(&rest[..count]);
-                        rest = &rest[count..];
-                        if sink.filled(count).await? == Flow::Skip {
-                            pass.skip();
-                            break;
-                        }
-                    }
-                    pass.recycle(piece);
-                }
-                Step::Data(piece) => pass.recycle(piece),
-                Step::End(end) => {
-                    if wanted {
-                        sink.end(end).await?;
-                    }
-                }
-                Step::Refused(refusal) => {
-                    files += 1;
-                    sink.refused(refusal);
-                }
-                Step::Cut(reason) => sink.cut(reason),
-                Step::Progress(done, total) => sink.progress(done, total),
-            }
-        }
+        let files = deliver(self.start()?, prefix, sink).await?;
         if files == 0 {
             return Err(Error::EmptyArchive { path: self.locator.clone() });
         }
         Ok(())
     }
+}
+
+/// Hands over what a pass meets, and says how many files it met.
+async fn deliver(mut pass: Pass, prefix: &StorePath, sink: &mut dyn FileSink) -> Result<u64> {
+    let mut wanted = false;
+    let mut files = 0_u64;
+    while let Some(step) = pass.next().await {
+        match step {
+            Step::Begin(object) => {
+                files += 1;
+                wanted = object.path.below(prefix).is_some();
+                let flow = if wanted { sink.begin(&object).await? } else { Flow::Skip };
+                if flow == Flow::Skip {
+                    pass.skip();
+                }
+            }
+            Step::Data(piece) if wanted && !pass.is_skipping() => {
+                let mut rest = piece.as_slice();
+                while !rest.is_empty() {
+                    let space = sink.space();
+                    let count = space.len().min(rest.len());
+                    space[..count].copy_from_slice(&rest[..count]);
+                    rest = &rest[count..];
+                    if sink.filled(count).await? == Flow::Skip {
+                        pass.skip();
+                        break;
+                    }
+                }
+                pass.recycle(piece);
+            }
+            Step::Data(piece) => pass.recycle(piece),
+            Step::End(end) => {
+                if wanted {
+                    sink.end(end).await?;
+                }
+            }
+            Step::Refused(refusal) => {
+                files += 1;
+                sink.refused(refusal);
+            }
+            Step::Cut(reason) => sink.cut(reason),
+            Step::Progress(done, total) => sink.progress(done, total),
+        }
+    }
+    Ok(files)
 }

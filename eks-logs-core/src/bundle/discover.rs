@@ -6,9 +6,9 @@ use std::sync::Arc;
 use super::Layout;
 use crate::archive::ArchiveStore;
 use crate::error::{Error, Result};
-use crate::id::{ARCHIVE_SUFFIXES, CollectionName};
+use crate::id::{ARCHIVE_SUFFIXES, CollectionName, InstanceId};
 use crate::path::StorePath;
-use crate::store::{LocalStore, Store};
+use crate::store::{Children, LocalStore, Store};
 
 /// A bundle that can be read.
 #[derive(Clone, Debug)]
@@ -45,13 +45,25 @@ pub struct Candidate {
 /// The bundles directly below the root of a store, sorted by path; an archive and the directory extracted from it are one bundle, the
 /// directory. A store that is itself an extracted bundle yields its root.
 pub async fn discover(store: &dyn Store) -> Result<Vec<Candidate>> {
-    let layout = Layout::builtin();
     let top = store.children(&StorePath::root()).await?;
-    let is_bundle =
-        |children: &crate::store::Children| children.directories.iter().any(|dir| layout.is_top_name(dir.name()));
     if is_bundle(&top) {
         return Ok(vec![Candidate { path: StorePath::root(), archive: false, name: None }]);
     }
+    among(store, top).await
+}
+
+/// The bundles of one node, as [`discover`] finds them, without looking at those of others. `collection` narrows it down to collections
+/// whose id begins so.
+pub async fn discover_of(store: &dyn Store, node: &InstanceId, collection: &str) -> Result<Vec<Candidate>> {
+    let beginning = format!("{}{collection}", node.bundle_prefix());
+    among(store, store.children_named(&StorePath::root(), &beginning).await?).await
+}
+
+fn is_bundle(children: &Children) -> bool {
+    children.directories.iter().any(|directory| Layout::builtin().is_top_name(directory.name()))
+}
+
+async fn among(store: &dyn Store, top: Children) -> Result<Vec<Candidate>> {
     let mut found = Vec::new();
     for directory in &top.directories {
         let name = CollectionName::parse(directory.name());

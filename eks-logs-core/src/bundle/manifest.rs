@@ -66,6 +66,9 @@ pub struct Manifest {
     /// Its size.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub archive_size: Option<u64>,
+    /// The state in which it was extracted, as its store names it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub archive_version: Option<String>,
     /// Files.
     pub total_files: u64,
     /// Bytes of them.
@@ -162,6 +165,23 @@ impl Manifest {
         self.files.iter().any(|file| file.sha256.is_some())
     }
 
+    /// The manifest of files that are known already.
+    pub fn of(mut files: Vec<ManifestEntry>, mut skipped: Vec<LeftOut>, generated_at: Timestamp) -> Self {
+        files.sort_by(|a, b| a.key.cmp(&b.key));
+        skipped.sort();
+        Self {
+            version: VERSION,
+            generated_at: generated_at.to_string(),
+            archive_key: None,
+            archive_size: None,
+            archive_version: None,
+            total_files: files.len() as u64,
+            total_size: files.iter().map(|file| file.size).sum(),
+            files,
+            skipped,
+        }
+    }
+
     /// Reads every file of a bundle once and notes size and sum.
     ///
     /// # Errors
@@ -169,19 +189,8 @@ impl Manifest {
     pub async fn build(bundle: &Located, generated_at: Timestamp) -> Result<Self> {
         let mut sink = Summing { root: bundle.root.clone(), buffer: vec![0; 1 << 20], ..Summing::default() };
         bundle.store.walk(&bundle.root, &mut sink).await?;
-        let Summing { mut files, mut skipped, .. } = sink;
-        files.sort_by(|a, b| a.key.cmp(&b.key));
-        skipped.sort();
-        Ok(Self {
-            version: VERSION,
-            generated_at: generated_at.to_string(),
-            archive_key: None,
-            archive_size: None,
-            total_files: files.len() as u64,
-            total_size: files.iter().map(|file| file.size).sum(),
-            files,
-            skipped,
-        })
+        let Summing { files, skipped, .. } = sink;
+        Ok(Self::of(files, skipped, generated_at))
     }
 
     /// How the files that are there (their paths below the bundle's root, their sizes, and sums where they are known) differ.

@@ -10,7 +10,7 @@ mod node;
 pub mod records;
 mod source;
 
-pub use discover::{Candidate, Located, discover, open};
+pub use discover::{Candidate, Located, discover, discover_of, open};
 pub use expectations::{Expected, Presence, There, expectations};
 pub use inner::{InnerRoot, inner_root};
 pub use key::collection_of_key;

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_lite::stream;
+use jiff::Timestamp;
 use tempfile::NamedTempFile;
 
 use super::memory::content_version;
 use super::walk::read_into;
 use super::{
     ByteRange, ByteStream, Children, FileEnd, FileSink, Flow, Object, ObjectStream, PutMode, Refusal, RefusalReason,
-    Store, StoreWriter, Version,
+    Store, StoreWriter, Upload, Version,
 };
 use crate::error::{Error, Result};
 use crate::path::StorePath;
@@ -217,6 +218,12 @@ impl Store for LocalStore {
         Some(self.full(path))
     }
 
+    async fn modified(&self, path: &StorePath) -> Result<Option<Timestamp>> {
+        let (file, _) = self.open_file(path)?;
+        let meta = file.metadata().map_err(|why| Error::from_io(path.as_str(), why))?;
+        Ok(meta.modified().ok().and_then(|at| Timestamp::try_from(at).ok()))
+    }
+
     async fn walk(&self, prefix: &StorePath, sink: &mut dyn FileSink) -> Result<()> {
         let entries = self.entries_below(prefix)?;
         let total = entries.iter().map(|entry| if let Entry::File(object) = entry { object.size } else { 0 }).sum();
@@ -295,5 +302,40 @@ impl StoreWriter for LocalStore {
         }
         NamedTempFile::persist(unfinished, &full).map_err(|why| failed(why.error))?;
         Ok(content_version(&content))
+    }
+
+    async fn upload<'a>(&'a self, path: &StorePath) -> Result<Box<dyn Upload + 'a>> {
+        let full = self.full(path);
+        let directory = full.parent().unwrap_or(&self.root);
+        let begun = fs::create_dir_all(directory)
+            .and_then(|()| tempfile::Builder::new().prefix(".eks-logs-tmp").tempfile_in(directory));
+        let unfinished = begun.map_err(|why| Error::from_io(full.display().to_string(), why))?;
+        Ok(Box::new(Unfinished { unfinished, full, hasher: xxhash_rust::xxh3::Xxh3::new() }))
+    }
+}
+
+/// An object beside its place, until it is whole.
+struct Unfinished {
+    unfinished: NamedTempFile,
+    full: PathBuf,
+    hasher: xxhash_rust::xxh3::Xxh3,
+}
+
+#[async_trait]
+impl Upload for Unfinished {
+    async fn write(&mut self, piece: Bytes) -> Result<()> {
+        self.hasher.update(&piece);
+        self.unfinished.write_all(&piece).map_err(|why| Error::from_io(self.full.display().to_string(), why))
+    }
+
+    async fn finish(self: Box<Self>) -> Result<Version> {
+        let failed = |why| Error::from_io(self.full.display().to_string(), why);
+        self.unfinished.as_file().sync_all().map_err(failed)?;
+        self.unfinished.persist(&self.full).map_err(|why| failed(why.error))?;
+        Ok(Version(format!("{:032x}", self.hasher.digest128())))
+    }
+
+    async fn abort(self: Box<Self>) -> Result<()> {
+        Ok(())
     }
 }

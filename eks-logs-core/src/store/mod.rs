@@ -10,6 +10,7 @@
 mod ext;
 mod local;
 mod memory;
+mod upload;
 mod walk;
 
 use std::fmt;
@@ -26,6 +27,7 @@ use jiff::Timestamp;
 pub use ext::StoreExt;
 pub use local::LocalStore;
 pub use memory::MemoryStore;
+pub use upload::Upload;
 pub use walk::{FileEnd, FileSink, Flow, Refusal, RefusalReason};
 
 use crate::error::Result;
@@ -150,6 +152,21 @@ pub trait Store: fmt::Debug + Send + Sync {
     fn presign(&self) -> Option<&dyn Presign> {
         None
     }
+
+    /// One level below `directory`, as [`Store::children`], of what has a name that begins with `beginning`. A bucket of thousands of
+    /// bundles answers this for one node without listing the others.
+    async fn children_named(&self, directory: &StorePath, beginning: &str) -> Result<Children> {
+        let mut children = self.children(directory).await?;
+        children.directories.retain(|path| path.name().starts_with(beginning));
+        children.objects.retain(|object| object.path.name().starts_with(beginning));
+        Ok(children)
+    }
+
+    /// When an object was last written, where the store knows. It orders bundles whose names do not tell when they were collected.
+    async fn modified(&self, path: &StorePath) -> Result<Option<Timestamp>> {
+        let _ = path;
+        Ok(None)
+    }
 }
 
 /// Makes links with which one object can be fetched without credentials, for a while.
@@ -195,4 +212,10 @@ pub enum PutMode {
 pub trait StoreWriter: Store {
     /// Stores `content` at `path` and returns its version; [`crate::Error::Precondition`] if `mode` does not hold.
     async fn put(&self, path: &StorePath, content: Bytes, mode: PutMode) -> Result<Version>;
+
+    /// Begins an object that is written piece by piece, of any size; it replaces what is there when it is finished, and nothing of it
+    /// is seen before. A store that has no better way keeps the pieces in memory.
+    async fn upload<'a>(&'a self, path: &StorePath) -> Result<Box<dyn Upload + 'a>> {
+        Ok(Box::new(upload::Kept::new(self, path.clone())))
+    }
 }

@@ -120,6 +120,11 @@ pub async fn reads(store: &dyn Store, fixture: &Fixture) {
         some.files.sort_by(|a, b| a.0.cmp(&b.0));
         assert_eq!(some.files.into_iter().map(|file| file.0).collect::<Vec<_>>(), below);
         assert!(store.children(&root).await.expect("children").directories.contains(&directory));
+        let named = |beginning: String| async move { store.children_named(&StorePath::root(), &beginning).await };
+        let whole = directory.as_str().to_owned();
+        assert!(named(whole.clone()).await.expect("named").directories.contains(&directory));
+        let other = named(format!("{whole}-")).await.expect("named");
+        assert!(!other.directories.contains(&directory), "{other:?}");
     }
 }
 
@@ -146,4 +151,20 @@ pub async fn writes(store: &dyn StoreWriter) {
     assert_eq!(store.get_all(&at).await.expect("get"), "four");
     let all = store.list_all(&StorePath::root()).await.expect("list");
     assert_eq!(all.len(), 1, "nothing but the record is visible: {all:?}");
+
+    let member = path("eks_i-0123abcd_x/extracted/kubelet/kubelet.log");
+    let mut given_up = store.upload(&member).await.expect("upload");
+    given_up.write(Bytes::from_static(b"half")).await.expect("write");
+    given_up.abort().await.expect("abort");
+    assert!(matches!(store.head(&member).await, Err(Error::NotFound { .. })), "what was given up is not seen");
+    for content in [Vec::new(), b"small".to_vec(), (0..20_000_000_u32).map(|n| (n % 253) as u8).collect::<Vec<_>>()] {
+        let mut upload = store.upload(&member).await.expect("upload");
+        for piece in content.chunks(300_000) {
+            upload.write(Bytes::copy_from_slice(piece)).await.expect("write");
+        }
+        let version = upload.finish().await.expect("finish");
+        let head = store.head(&member).await.expect("head");
+        assert_eq!((head.size, head.version), (content.len() as u64, Some(version)));
+        assert!(store.get_all(&member).await.expect("get") == content, "an upload is what was written");
+    }
 }

@@ -1,0 +1,189 @@
+use std::future::Future;
+use std::sync::{Arc, OnceLock};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use eks_logs_aws::{Ec2EksInventory, Encryption, Patience, S3Location, S3Store, SsmCollector, TokioTimer, load};
+use eks_logs_core::store::{ByteStream, Children, ObjectStream};
+use eks_logs_core::{
+    ArchiveStore, ByteRange, Clock, CollectionName, Error, FileSink, Located, Object, Store, StorePath, StoreWriter,
+    bundle as bundles,
+};
+use eks_logs_tools::{Bundles, Code, Context, Failure};
+use futures_lite::StreamExt as _;
+use jiff::Timestamp;
+use tempfile::TempPath;
+use tokio::runtime::Runtime;
+
+use super::Collecting;
+
+/// Started by whatever first needs AWS; local work does without.
+static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+
+fn runtime() -> Result<&'static Runtime, Failure> {
+    if let Some(runtime) = RUNTIME.get() {
+        return Ok(runtime);
+    }
+    let started = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let started = started.map_err(|why| Failure::new(Code::Internal, why.to_string(), "see what the system said"))?;
+    Ok(RUNTIME.get_or_init(|| started))
+}
+
+/// Waits for a future, within the runtime if there is one.
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
+    match RUNTIME.get() {
+        Some(runtime) => runtime.block_on(future),
+        None => futures_lite::future::block_on(future),
+    }
+}
+
+/// The clock of this machine.
+#[derive(Debug)]
+struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+}
+
+fn open(location: S3Location) -> Result<S3Store, Failure> {
+    let patience = Patience::default();
+    Ok(runtime()?.block_on(async { S3Store::new(&load(None, patience).await, location, patience) }))
+}
+
+/// A bucket of many bundles.
+pub(crate) fn bucket(location: &str) -> Result<Arc<dyn StoreWriter>, Failure> {
+    Ok(Arc::new(open(location.parse()?)?))
+}
+
+/// The one bundle that a location means: an archive, a directory of files, or a place that holds one of either.
+pub(crate) fn bundle(location: &str) -> Result<Located, Failure> {
+    let whole: S3Location = location.parse()?;
+    let name = CollectionName::parse(whole.prefix.name());
+    if ArchiveStore::is_archive_name(whole.prefix.name()) {
+        let store = open(S3Location { bucket: whole.bucket.clone(), prefix: StorePath::root() })?;
+        let archive = runtime()?.block_on(Downloaded::fetch(&store, &whole.prefix, location))?;
+        let store = Arc::new(archive);
+        return Ok(Located { store, root: StorePath::root(), locator: location.to_owned(), name });
+    }
+    let store = open(whole)?;
+    let mut found = runtime()?.block_on(bundles::discover(&store))?;
+    match (found.pop(), found.len()) {
+        (None, _) => Err(Error::NotABundle { path: location.to_owned(), files: 0 }.into()),
+        (Some(only), 0) if only.archive => bundle(&format!("{}/{}", store.locator(), only.path)),
+        (Some(only), 0) => {
+            let locator = if only.path.is_root() { location.to_owned() } else { format!("{location}/{}", only.path) };
+            let name = name.or(only.name);
+            Ok(Located { store: Arc::new(store), root: only.path, locator, name })
+        }
+        (Some(last), _) => {
+            found.push(last);
+            let bundles = found.iter().map(|bundle| format!("{}/{}", store.locator(), bundle.path)).collect();
+            Err(Error::ManyBundles { path: location.to_owned(), bundles }.into())
+        }
+    }
+}
+
+/// Makes a context work on the account whose credentials are at hand, with a bucket for bundles and records.
+pub(crate) fn prepare(
+    context: &mut Context,
+    location: &str,
+    collecting: &Collecting,
+) -> Result<Arc<dyn StoreWriter>, Failure> {
+    let location: S3Location = location.parse()?;
+    let patience = Patience::default();
+    runtime()?.block_on(async {
+        let shared = load(None, patience).await;
+        let mut store = S3Store::new(&shared, location, patience);
+        if let Some(key) = &collecting.kms_key {
+            store = store.with_encryption(Encryption::Kms(key.clone()));
+        }
+        let mut collector = SsmCollector::new(&shared, store.clone(), patience);
+        if let Some(document) = &collecting.document {
+            collector = collector.with_document(document);
+        }
+        if let Some(role) = &collecting.role {
+            collector = collector.with_role(role);
+        }
+        let store = Arc::new(store);
+        context.bundles = Bundles::Store(Arc::clone(&store) as Arc<dyn Store>);
+        context.collector = Some(Arc::new(collector));
+        context.inventory = Some(Arc::new(Ec2EksInventory::new(&shared, patience)));
+        context.records = Some(Arc::clone(&store) as Arc<dyn StoreWriter>);
+        context.clock = Some(Arc::new(SystemClock));
+        context.timer = Some(Arc::new(TokioTimer));
+        Ok(store as Arc<dyn StoreWriter>)
+    })
+}
+
+/// An archive of a bucket in a temporary file, which goes when the archive is not wanted any more.
+#[derive(Debug)]
+struct Downloaded {
+    archive: ArchiveStore,
+    locator: String,
+    _file: TempPath,
+}
+
+impl Downloaded {
+    async fn fetch(store: &S3Store, path: &StorePath, locator: &str) -> Result<Self, Error> {
+        use std::io::Write as _;
+        let failed = |why| Error::from_io(locator, why);
+        let mut file = tempfile::NamedTempFile::new().map_err(failed)?;
+        let mut pieces = store.stream(path, ByteRange::WHOLE).await?;
+        while let Some(piece) = pieces.next().await {
+            file.write_all(&piece?).map_err(failed)?;
+        }
+        file.flush().map_err(failed)?;
+        let file = file.into_temp_path();
+        let archive = ArchiveStore::open(&file).map_err(|why| named(why, &file.display().to_string(), locator))?;
+        Ok(Self { archive, locator: locator.to_owned(), _file: file })
+    }
+}
+
+/// The error of a copy, about the original.
+fn named(why: Error, copy: &str, original: &str) -> Error {
+    match why {
+        Error::NotAnArchive { found, .. } => Error::NotAnArchive { path: original.to_owned(), found },
+        Error::EmptyArchive { .. } => Error::EmptyArchive { path: original.to_owned() },
+        Error::Corrupt { detail, .. } => {
+            Error::Corrupt { path: original.to_owned(), detail: detail.replace(copy, original) }
+        }
+        other => other,
+    }
+}
+
+#[async_trait]
+impl Store for Downloaded {
+    fn locator(&self) -> String {
+        self.locator.clone()
+    }
+
+    fn list<'a>(&'a self, prefix: &'a StorePath) -> ObjectStream<'a> {
+        self.archive.list(prefix)
+    }
+
+    async fn children(&self, prefix: &StorePath) -> Result<Children, Error> {
+        self.archive.children(prefix).await
+    }
+
+    async fn head(&self, path: &StorePath) -> Result<Object, Error> {
+        self.archive.head(path).await
+    }
+
+    async fn get(&self, path: &StorePath, range: ByteRange) -> Result<Bytes, Error> {
+        self.archive.get(path, range).await
+    }
+
+    async fn stream<'a>(&'a self, path: &'a StorePath, range: ByteRange) -> Result<ByteStream<'a>, Error> {
+        self.archive.stream(path, range).await
+    }
+
+    fn is_sequential(&self) -> bool {
+        true
+    }
+
+    async fn walk(&self, prefix: &StorePath, sink: &mut dyn FileSink) -> Result<(), Error> {
+        self.archive.walk(prefix, sink).await
+    }
+}
