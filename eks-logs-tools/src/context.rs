@@ -33,6 +33,8 @@ pub struct Context {
     /// Where our own records are kept, and collections arrive: the bucket. Without it, beside the bundles of a directory, and nowhere for
     /// the rest.
     pub records: Option<Arc<dyn StoreWriter>>,
+    /// The cluster whose baseline learns from bundles as they are indexed; none does without it.
+    pub learns: Option<String>,
     /// Tells how old a bundle is; without it, answers do not say, and the same bundle gives the same bytes.
     pub clock: Option<Arc<dyn Clock>>,
     /// Starts and follows collections.
@@ -139,10 +141,11 @@ impl Context {
             catalogue: Catalogue::builtin().clone(),
             threads,
             redact: true,
+            records: None,
+            learns: None,
             clock: None,
             collector: None,
             inventory: None,
-            records: None,
             timer: None,
         }
     }
@@ -183,8 +186,9 @@ impl Context {
     /// A [`Failure`] if nothing of the bundle can be read.
     pub async fn scan(&self, bundle: &Located, evidence: EvidenceLimit, call: Call<'_>) -> Result<Scan, Failure> {
         if let Stored::Fresh(stored) = index::load(bundle, &self.catalogue).await?
-            && let Some(mut found) = index::with_evidence(*stored, evidence)
+            && index::has_evidence(&stored, evidence)
         {
+            let mut found = *stored;
             self.redact(&mut found);
             return Ok(found);
         }
@@ -220,7 +224,7 @@ impl Context {
         }
     }
 
-    fn redact(&self, found: &mut Scan) {
+    pub(crate) fn redact(&self, found: &mut Scan) {
         if !self.redact {
             return;
         }

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::baseline::learn;
 use crate::context::{Call, Context};
 use crate::failure::{Code, Failure};
 
@@ -33,6 +34,9 @@ pub struct IndexAnswer {
     pub line_indexes: usize,
     /// What was written, in this order.
     pub written: Vec<String>,
+    /// What the cluster's baseline learned, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub learned: Option<String>,
 }
 
 /// Scans a bundle and stores manifest, line indexes and findings index under its root; the findings index last, so that whoever sees it
@@ -71,7 +75,9 @@ pub async fn index_bundle(
     }
     let written = write_records(writer, bundle, &found, &manifest, &of, at).await?;
     let line_indexes = written.len() - 2;
+    let learned = learned(context, &found).await?;
     Ok(IndexAnswer {
+        learned,
         success: true,
         bundle_id: found.bundle.id,
         indexed_at: at,
@@ -109,4 +115,13 @@ pub(crate) async fn write_records(
         written.push(to.to_string());
     }
     Ok(written)
+}
+
+/// Takes a bundle that was just stored into the baseline that the context names. Last: a bundle that could not be stored is not learned
+/// from. Indexed again, it counts once all the same.
+pub(crate) async fn learned(context: &Context, found: &Scan) -> Result<Option<String>, Failure> {
+    let Some(cluster) = &context.learns else { return Ok(None) };
+    let mut told = found.clone();
+    context.redact(&mut told);
+    Ok(Some(learn(context.records()?.as_ref(), cluster, &told).await?.1))
 }
