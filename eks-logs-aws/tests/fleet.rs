@@ -22,7 +22,7 @@ async fn machines(servers: &Servers, region: &str, kind: &str, count: i32, tags:
     let tag = |(name, value): &(&str, &str)| Tag::builder().key(*name).value(*value).build();
     let spec = TagSpecification::builder()
         .resource_type(ResourceType::Instance)
-        .set_tags(Some(tags.iter().map(tag).collect()))
+        .set_tags(Some(tags.iter().chain(&[("Name", "test")]).map(tag).collect()))
         .build();
     let run = ec2
         .run_instances()

@@ -128,7 +128,9 @@ fn a_failed_collection_for_people() {
     let history = servers.json(&["history", "--store", &store, "--instance-id", &node, "--region", "us-east-1"]);
     let execution = history["collections"][0]["executionId"].as_str().unwrap().to_owned();
     let run = servers.run(&["status", &execution, "--store", &store]);
-    insta::assert_snapshot!(run.stdout.replace(&node, "NODE").replace(&execution, "EXECUTION").replace(&store, "STORE"));
+    insta::assert_snapshot!(
+        run.stdout.replace(&node, "NODE").replace(&execution, "EXECUTION").replace(&store, "STORE")
+    );
     assert_eq!(history["collections"][0]["status"], "failed");
 }
 

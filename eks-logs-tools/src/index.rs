@@ -75,15 +75,7 @@ pub async fn index_bundle(
     }
     let written = write_records(writer, bundle, &found, &manifest, &of, at).await?;
     let line_indexes = written.len() - 2;
-    // Last: a bundle that could not be stored is not learned from. Indexed again, it counts once all the same.
-    let learned = match &context.learns {
-        Some(cluster) => {
-            let mut told = found.clone();
-            context.redact(&mut told);
-            Some(learn(context.records()?.as_ref(), cluster, &told).await?.1)
-        }
-        None => None,
-    };
+    let learned = learned(context, &found).await?;
     Ok(IndexAnswer {
         learned,
         success: true,
@@ -123,4 +115,13 @@ pub(crate) async fn write_records(
         written.push(to.to_string());
     }
     Ok(written)
+}
+
+/// Takes a bundle that was just stored into the baseline that the context names. Last: a bundle that could not be stored is not learned
+/// from. Indexed again, it counts once all the same.
+pub(crate) async fn learned(context: &Context, found: &Scan) -> Result<Option<String>, Failure> {
+    let Some(cluster) = &context.learns else { return Ok(None) };
+    let mut told = found.clone();
+    context.redact(&mut told);
+    Ok(Some(learn(context.records()?.as_ref(), cluster, &told).await?.1))
 }

@@ -25,7 +25,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::context::{Call, Context};
 use crate::failure::{Code, Failure};
-use crate::index::write_records;
+use crate::index::{learned, write_records};
 
 /// Members whose last bytes are on their way, while the next ones are read.
 const FINISHING: usize = 6;
@@ -56,6 +56,9 @@ pub struct IngestAnswer {
     pub skipped: usize,
     /// Findings of all severities.
     pub findings: usize,
+    /// What the cluster's baseline learned from it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub learned: Option<String>,
 }
 
 /// Extracts an archive beside itself (`<name>/extracted/`), with manifest, line indexes and, last, the findings index.
@@ -121,7 +124,8 @@ pub async fn ingest_archive(
         // Another run has written the same members again.
         of = now;
     }
-    Ok(answer(&bundle, archive, &manifest, found.findings.len(), false))
+    let learned = learned(context, &found).await?;
+    Ok(IngestAnswer { learned, ..answer(&bundle, archive, &manifest, found.findings.len(), false) })
 }
 
 fn answer(bundle: &Located, archive: &StorePath, manifest: &Manifest, findings: usize, already: bool) -> IngestAnswer {
@@ -135,6 +139,7 @@ fn answer(bundle: &Located, archive: &StorePath, manifest: &Manifest, findings: 
         total_size: manifest.total_size,
         skipped: manifest.skipped.len(),
         findings,
+        learned: None,
     }
 }
 

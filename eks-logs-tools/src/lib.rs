@@ -54,8 +54,7 @@ pub use artifact::{ArtifactAnswer, ArtifactRequest};
 pub use aws::Task;
 pub use aws::batch::BatchExecution;
 pub use aws::batch_collect::{
-    BatchCollectAnswer, BatchCollectRequest, BucketView, NodeFilter, NotCollectable, Representative,
-    Strategy,
+    BatchCollectAnswer, BatchCollectRequest, BucketView, NodeFilter, NotCollectable, Representative, Strategy,
 };
 pub use aws::batch_status::{BatchMember, BatchStatusAnswer, BatchStatusRequest, BatchSummary};
 pub use aws::cluster_health::{

@@ -132,8 +132,8 @@ async fn get<T: for<'de> Deserialize<'de>>(connector: &Connector, url: &str, tok
     serde_json::from_slice(&body).map_err(|why| failed(format!("the answer is not a list of nodes: {why}")))
 }
 
-async fn read(mut body: SdkBody) -> Result<Vec<u8>, String> {
-    let mut stream = aws_smithy_types::byte_stream::ByteStream::new(std::mem::take(&mut body));
+async fn read(body: SdkBody) -> Result<Vec<u8>, String> {
+    let mut stream = aws_smithy_types::byte_stream::ByteStream::new(body);
     let mut content = Vec::new();
     while let Some(piece) = stream.try_next().await.map_err(|why| chain(&why))? {
         content.extend_from_slice(&piece);

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
+use eks_logs_core::bundle::records;
 use eks_logs_core::{ByteRange, FileEnd, FileSink, Flow, Object, Result, Store as _, StorePath};
 use tokio::task::JoinHandle;
 
@@ -28,7 +29,7 @@ impl S3Store {
         let mut coming = VecDeque::new();
         let mut done = 0;
         loop {
-            self.fill(&mut listing, &mut coming, sink).await?;
+            self.fill(prefix, &mut listing, &mut coming, sink).await?;
             let Some(next) = coming.pop_front() else { return Ok(()) };
             done += self.hand_over(next, sink).await?;
             // How much there is in all, a listing tells at its end only.
@@ -36,10 +37,18 @@ impl S3Store {
         }
     }
 
-    async fn fill(&self, listing: &mut Listing, coming: &mut VecDeque<Coming>, sink: &mut dyn FileSink) -> Result<()> {
+    async fn fill(
+        &self,
+        prefix: &StorePath,
+        listing: &mut Listing,
+        coming: &mut VecDeque<Coming>,
+        sink: &mut dyn FileSink,
+    ) -> Result<()> {
+        // Records beside the files are seldom wanted by who walks them.
+        let wanted = |object: &Object| object.path.below(prefix).is_none_or(|below| !records::is_record(&below));
         while coming.len() < AHEAD {
             match listing.next().await? {
-                Some(Entry::Object(object)) if object.size <= SMALL => {
+                Some(Entry::Object(object)) if object.size <= SMALL && wanted(&object) => {
                     let (store, path) = (self.clone(), object.path.clone());
                     let fetched = tokio::spawn(async move { store.get(&path, ByteRange::WHOLE).await });
                     coming.push_back(Coming::Small(object, fetched));

@@ -40,8 +40,9 @@ impl Clock for Hands {
 impl Timer for Hands {
     async fn sleep(&self, duration: Duration) {
         self.forward(duration);
-        // Whoever is waited for gets a turn.
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        // Pauses are short: whoever is waited for gets a turn. A limit for work that really takes place is one.
+        let real = if duration < Duration::from_secs(20) { Duration::from_millis(20) } else { duration };
+        tokio::time::sleep(real).await;
     }
 }
 

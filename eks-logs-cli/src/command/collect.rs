@@ -116,7 +116,8 @@ impl Collect {
         let node = InstanceId::parse(&self.instance_id)?;
         let stored = block_on(collection::stage::stored(writer.as_ref(), &node, &status.automation.execution_id))?;
         let (Some(archive), None) = (stored.archive, stored.directory) else { return Ok(false) };
-        let hear = |done: u64, total: u64| shown.within(70, 95, done, total);
+        let bar = &shown.bar;
+        let hear = |done: u64, total: u64| within(bar, 70, 95, done, total);
         let call = Call::heard_by(&hear);
         block_on(ingest_archive(Arc::clone(writer), &archive, context, Timestamp::now(), call))?;
         Ok(true)
@@ -166,11 +167,12 @@ impl Shown {
             let _ = writeln!(anstream::stderr(), "{stage}: {message}");
         }
     }
+}
 
-    fn within(&self, from: u64, to: u64, done: u64, total: u64) {
-        if total > 0 {
-            self.bar.set_position(from + (to - from) * done.min(total) / total);
-        }
+/// A part of the bar, by how much of something is done.
+fn within(bar: &ProgressBar, from: u64, to: u64, done: u64, total: u64) {
+    if total > 0 {
+        bar.set_position(from + (to - from) * done.min(total) / total);
     }
 }
 

@@ -2,9 +2,9 @@
 
 mod account;
 mod artifact;
+mod baseline;
 mod collect;
 mod collections;
-mod baseline;
 mod compare;
 mod correlate;
 mod errors;
@@ -27,9 +27,9 @@ use eks_logs_tools::{Call, Context, Failure, Quoted, Request, SeverityFilter, lo
 
 pub(crate) use account::Account;
 pub(crate) use artifact::Artifact;
+pub(crate) use baseline::Baseline;
 pub(crate) use collect::Collect;
 pub(crate) use collections::{History, Ingest, Status};
-pub(crate) use baseline::Baseline;
 pub(crate) use compare::Compare;
 pub(crate) use correlate::Correlate;
 pub(crate) use errors::Errors;

@@ -13,8 +13,8 @@ macro_rules! say {
     ($out:expr, $($part:tt)*) => { let _ = writeln!($out, $($part)*); };
 }
 
-mod collections;
 mod baseline;
+mod collections;
 mod compare;
 mod correlate;
 mod errors;
@@ -27,8 +27,8 @@ mod triage;
 mod validate;
 mod verify;
 
-pub(crate) use collections::{collected, history, ingested, status};
 pub(crate) use baseline::baseline;
+pub(crate) use collections::{collected, history, ingested, status};
 pub(crate) use compare::compare;
 pub(crate) use correlate::correlate;
 pub(crate) use errors::errors;

@@ -59,7 +59,11 @@ pub(super) fn token(batch: &str) -> String {
 }
 
 /// Writes the record under an id that nobody else has.
-pub(super) async fn create(account: &Account<'_>, record: &mut BatchRecord, now: Timestamp) -> Result<Version, Failure> {
+pub(super) async fn create(
+    account: &Account<'_>,
+    record: &mut BatchRecord,
+    now: Timestamp,
+) -> Result<Version, Failure> {
     for attempt in 0..ATTEMPTS {
         let text = format!("{}/{}/{attempt}/{:?}", record.cluster_name, now.as_nanosecond(), record.executions);
         record.batch_id = format!("b-{}-{:016x}", now.strftime("%Y%m%dT%H%M%SZ"), xxh3_64(text.as_bytes()));
