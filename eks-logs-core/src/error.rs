@@ -105,6 +105,9 @@ pub enum Error {
         /// Where and why it is refused.
         detail: String,
     },
+    /// Whoever asked does not wait for the answer any more, or its time is over.
+    #[error("stopped before the end: nobody waits for the answer any more, or its time is over")]
+    Stopped,
     /// Reading or writing failed below us.
     #[error("{path}: {source}")]
     Io {

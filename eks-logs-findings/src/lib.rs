@@ -36,5 +36,5 @@ pub use clock::Certainty;
 pub use finding::{BundleInfo, CheckOutcome, CheckReport, Coverage, Evidence, FileReport, Finding, Gap, Scan, Skipped};
 pub use hypothesis::{Hypothesis, hypotheses};
 pub use rule::{Catalogue, Rule, RuleError, RuleId};
-pub use scan::{EvidenceLimit, Progress, ScanError, ScanOptions, scan};
+pub use scan::{EvidenceLimit, Progress, ScanError, ScanOptions, Stop, scan, scan_until};
 pub use severity::{Severity, UnknownSeverity};

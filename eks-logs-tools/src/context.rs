@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use eks_logs_core::bundle::{self, Candidate};
 use eks_logs_core::{Clock, InstanceId, LocalStore, Located, Store};
-use eks_logs_findings::{BundleInfo, Catalogue, EvidenceLimit, Progress, Scan, ScanOptions, scan};
+use eks_logs_findings::{BundleInfo, Catalogue, EvidenceLimit, Progress, Scan, ScanOptions, Stop, scan_until};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::failure::{Code, Failure};
 use crate::redact;
+use crate::scans::{Key, Place, Scans};
 
 /// What all calls of one adapter share.
 #[derive(Clone, Debug)]
@@ -28,6 +29,8 @@ pub struct Context {
     pub redact: bool,
     /// Tells how old a bundle is; without it, answers do not say, and the same bundle gives the same bytes.
     pub clock: Option<Arc<dyn Clock>>,
+    /// Keeps scans between calls, for an adapter that lives longer than one. Calls that wait for one block their thread.
+    pub scans: Option<Arc<Scans>>,
 }
 
 /// What one call brings besides its arguments.
@@ -39,9 +42,6 @@ pub struct Call<'a> {
     /// Asked now and then: true ends the work, because nobody waits for it any more or its time is over.
     pub stop: Option<Stop<'a>>,
 }
-
-/// Says whether work should end.
-pub type Stop<'a> = &'a (dyn Fn() -> bool + Send + Sync);
 
 impl fmt::Debug for Call<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -121,7 +121,7 @@ impl Context {
     /// These bundles, the built-in rules, all processors, redaction on.
     pub fn new(bundles: Bundles) -> Self {
         let ScanOptions { threads, .. } = ScanOptions::default();
-        Self { bundles, catalogue: Catalogue::builtin().clone(), threads, redact: true, clock: None }
+        Self { bundles, catalogue: Catalogue::builtin().clone(), threads, redact: true, clock: None, scans: None }
     }
 
     /// The bundle that the arguments mean.
@@ -159,7 +159,19 @@ impl Context {
     /// # Errors
     /// A [`Failure`] if nothing of the bundle can be read.
     pub async fn scan(&self, bundle: &Located, evidence: EvidenceLimit, call: Call<'_>) -> Result<Scan, Failure> {
-        self.scan_with(&self.catalogue, bundle, evidence, call).await
+        let state = match &self.scans {
+            Some(_) => bundle.store.state(&bundle.root).await?,
+            None => None,
+        };
+        let (Some(scans), Some(state)) = (&self.scans, state) else {
+            return self.scan_with(&self.catalogue, bundle, evidence, call).await;
+        };
+        let key = Key::new(bundle.locator.clone(), state.0, evidence);
+        let scan = match scans.place(key, &|| call.stop.is_some_and(|stop| stop()))? {
+            Place::Kept(scan) => scan,
+            Place::Turn(turn) => turn.done(self.scan_with(&self.catalogue, bundle, evidence, call).await?),
+        };
+        Ok(Arc::unwrap_or_clone(scan))
     }
 
     pub(crate) async fn scan_with(
@@ -170,7 +182,7 @@ impl Context {
         call: Call<'_>,
     ) -> Result<Scan, Failure> {
         let options = ScanOptions::default().with_threads(self.threads).with_evidence(evidence);
-        let mut found = scan(bundle, catalogue, options, call.progress).await?;
+        let mut found = scan_until(bundle, catalogue, options, call.progress, call.stop).await?;
         if self.redact {
             for finding in &mut found.findings {
                 finding.evidence.iter_mut().for_each(|line| redact::in_place(&mut line.text));

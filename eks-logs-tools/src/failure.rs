@@ -20,6 +20,10 @@ pub enum Code {
     Conflict,
     /// The store does not answer as it should.
     StoreUnavailable,
+    /// Too much is asked of this server right now.
+    Busy,
+    /// Ended before the answer, because whoever asked does not wait any more or the time is over.
+    Stopped,
     /// Our own fault.
     Internal,
 }
@@ -32,7 +36,8 @@ impl Code {
             Code::Denied => 403,
             Code::NotFound | Code::Unreadable => 404,
             Code::Conflict => 409,
-            Code::StoreUnavailable => 503,
+            Code::Busy => 429,
+            Code::StoreUnavailable | Code::Stopped => 503,
             Code::Internal => 500,
         }
     }
@@ -88,6 +93,7 @@ impl From<Error> for Failure {
             Error::InvalidPath { .. } | Error::InvalidId { .. } | Error::InvalidRange { .. } => {
                 (Code::BadArgument, "correct the argument")
             }
+            Error::Stopped => (Code::Stopped, "ask again, and wait longer or for less"),
             Error::Precondition { .. } => (Code::Conflict, "read the record again and retry"),
             Error::Io { .. } => (Code::StoreUnavailable, "see what the operating system said"),
             _ => (Code::Internal, "report this"),

@@ -26,12 +26,14 @@ mod errors;
 mod failure;
 mod open;
 mod rules;
+mod scans;
 mod tool;
 mod triage;
 mod validate;
 mod window;
 
-pub use context::{BundleUsed, Bundles, Call, Context, Selected, Selector, Stop};
+pub use context::{BundleUsed, Bundles, Call, Context, Selected, Selector};
+pub use eks_logs_findings::Stop;
 pub use errors::{
     CoverageReport, ErrorFinding, ErrorsAnswer, ErrorsRequest, ResponseFormat, SeverityCounts, SeverityFilter,
 };
@@ -41,6 +43,7 @@ pub use rules::{
     CheckAnswer, Overlap, RuleAnswer, RuleLine, RulesAnswer, RulesRequest, check_rules, describe_rule, list_rules,
     load_rules, rule_patterns,
 };
+pub use scans::{ScanLimits, Scans};
 pub use tool::{About, Effect, Needs, Request, Tool, tool, tools};
 pub use triage::{Quoted, TriageAnswer, TriageRequest};
 pub use validate::{ManifestFile, Presence, SourceReport, ValidateAnswer, ValidateRequest};
