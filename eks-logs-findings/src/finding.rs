@@ -1,11 +1,14 @@
 //! Findings and what a scan says about itself.
 
-use eks_logs_core::{FileKind, Source};
+use std::collections::BTreeMap;
+
+use eks_logs_core::{FileKind, Layout, Source, StorePath};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::clock::Certainty;
+use crate::event::EventKind;
 use crate::rule::{Remedy, RuleId, Section};
 use crate::severity::Severity;
 
@@ -25,9 +28,44 @@ pub struct Evidence {
     pub time: Option<Timestamp>,
     /// The span's text. Invalid UTF-8 is shown as U+FFFD.
     pub text: String,
-    /// The same event, printed once more elsewhere: it is not counted.
+    /// The same event, printed once more elsewhere, or a further line of an event that is counted: it is not counted.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub duplicate: bool,
+}
+
+/// An event that is printed over several lines, and what it says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Event {
+    /// What kind.
+    pub kind: EventKind,
+    /// The file.
+    pub file: String,
+    /// Its first line, 1-based.
+    pub first_line: u64,
+    /// The last line that is known to be of it.
+    pub last_line: u64,
+    /// When it began, UTC.
+    pub time: Option<Timestamp>,
+    /// What it says. Of an OOM report: `invoker`, `victim`, `victimPid`, `constraint` (`CONSTRAINT_MEMCG`: a cgroup's limit; otherwise the
+    /// node), `limitedCgroup`, `victimCgroup`, `podUid`, `containerId`, `limitKb`, `usageKb`, `totalVmKb`, `anonRssKb`, `fileRssKb`,
+    /// `oomScoreAdj`, `group`. Of a kernel trace: `what`, `instruction`, `process`, `pid`, `taint`. Of a Go crash: `message`, `signal`,
+    /// `goroutine`, `frame` (the first that is not the runtime's), `place`.
+    pub fields: BTreeMap<&'static str, String>,
+}
+
+/// How a state that begins and ends went, by the lines that tell either.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Course {
+    /// How often it came back after it had ended.
+    pub flaps: u64,
+    /// It had ended when the log ended.
+    pub ended: bool,
+    /// Seconds for which it was there, taken together; without the last time if that has not ended. `null` where a time is missing.
+    pub bad_seconds: Option<u64>,
+    /// Seconds for which it was there the last time that it ended.
+    pub last_bad_seconds: Option<u64>,
 }
 
 /// All occurrences of one rule about one subject in one bundle.
@@ -66,6 +104,15 @@ pub struct Finding {
     pub time_certainty: Certainty,
     /// A later line says that it ended, and it did not come back.
     pub cleared: bool,
+    /// How often it ended and came back, where the rule knows what ends it and a line told so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub course: Option<Course>,
+    /// Some of the events of several lines that report it, with their fields.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<Event>,
+    /// Rules that only wrap this fault: their lines about it are among the evidence.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub wrappers: Vec<RuleId>,
     /// The lines, in order of file and offset.
     pub evidence: Vec<Evidence>,
     /// Lines that are not quoted, of all that report it.
@@ -155,6 +202,10 @@ pub struct FileReport {
     pub has_rules: bool,
     /// Whether it was read to its end.
     pub complete: bool,
+    /// The first time that it prints, UTC.
+    pub first_time: Option<Timestamp>,
+    /// The last time that it prints, UTC.
+    pub last_time: Option<Timestamp>,
 }
 
 /// What a structured check of the node's state came to.
@@ -186,6 +237,23 @@ pub struct CheckReport {
     pub why: Option<String>,
 }
 
+/// A boot of the node that the logs tell of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Boot {
+    /// When, UTC: of the kernel's first message, or of the first line of that boot; `null` where that cannot be known.
+    pub at: Option<Timestamp>,
+    /// How sure the time is.
+    pub time_certainty: Certainty,
+    /// journald's id of the boot, where a line tells it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// The file that tells.
+    pub file: String,
+    /// The line, 1-based.
+    pub line: u64,
+}
+
 /// What one pass over a bundle found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Scan {
@@ -195,10 +263,21 @@ pub struct Scan {
     pub coverage: Coverage,
     /// The findings, in canonical order: worst first, then by rule, then by place.
     pub findings: Vec<Finding>,
+    /// Boots of the node that its logs tell of, in the order of their times.
+    pub boots: Vec<Boot>,
     /// What is not known.
     pub gaps: Vec<Gap>,
     /// The files, by path.
     pub files: Vec<FileReport>,
     /// The structured checks, by rule.
     pub checks: Vec<CheckReport>,
+}
+
+impl FileReport {
+    /// Whether lines of this source can stand in the file.
+    pub fn speaks_for(&self, source: Source) -> bool {
+        let Ok(path) = StorePath::parse(&self.file) else { return false };
+        let layout = Layout::builtin();
+        layout.line_sources(layout.classify(&path)).contains(&source)
+    }
 }

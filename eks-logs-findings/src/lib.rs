@@ -20,21 +20,33 @@
 //! # }).unwrap();
 //! ```
 
+pub mod baseline;
 pub mod clock;
+pub mod compare;
+pub mod correlate;
+pub mod entity;
+pub mod hypothesis;
 pub mod line;
 pub mod rule;
 pub mod state;
+pub mod summary;
+pub mod timeline;
+pub mod triage;
+pub mod verify;
 
 mod checks;
+mod event;
 mod finding;
-mod hypothesis;
 mod scan;
 mod severity;
 mod subject;
 
 pub use clock::Certainty;
-pub use finding::{BundleInfo, CheckOutcome, CheckReport, Coverage, Evidence, FileReport, Finding, Gap, Scan, Skipped};
-pub use hypothesis::{Hypothesis, hypotheses};
+pub use event::EventKind;
+pub use finding::{
+    BundleInfo, CheckOutcome, CheckReport, Course, Coverage, Event, Evidence, FileReport, Finding, Gap, Scan, Skipped,
+};
+pub use hypothesis::{Diagnosis, Hypothesis, diagnose, hypotheses};
 pub use rule::{Catalogue, Rule, RuleError, RuleId};
 pub use scan::{EvidenceLimit, Progress, ScanError, ScanOptions, Stop, scan, scan_until};
 pub use severity::{Severity, UnknownSeverity};

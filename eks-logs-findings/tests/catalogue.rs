@@ -33,7 +33,7 @@ fn every_cause_edge_leads_to_a_rule() {
     let catalogue = Catalogue::builtin();
     let mut dangling = BTreeSet::new();
     for rule in catalogue.rules() {
-        for caused in &rule.causes {
+        for caused in rule.effects().iter().map(|edge| &edge.rule) {
             assert_ne!(caused, &rule.id, "a rule does not cause itself");
             if catalogue.get(caused.as_str()).is_none() {
                 dangling.insert(format!("{} -> {caused}", rule.id));

@@ -7,7 +7,7 @@ mod support;
 use std::collections::BTreeMap;
 
 use eks_logs_core::{Layout, Located, MemoryStore};
-use eks_logs_findings::{Catalogue, EvidenceLimit, ScanOptions, line, scan};
+use eks_logs_findings::{Catalogue, EvidenceLimit, Scan, ScanOptions, Severity, line, scan};
 use futures_lite::future::block_on;
 use proptest::prelude::*;
 use support::path;
@@ -52,8 +52,11 @@ fn naive(file: &str, lines: &[Vec<u8>]) -> BTreeMap<String, Vec<u64>> {
         let parsed = line::parse(text);
         let source = layout.line_source(class, parsed.program.clone().map(|range| &text[range]), parsed.kernel);
         let message = &text[parsed.message..];
+        let mut own = message.to_vec();
+        line::quoted::spans(message).into_iter().for_each(|span| own[span].fill(b' '));
         for rule in Catalogue::builtin().rules() {
             let holds = |literal: &String| text.windows(literal.len()).any(|bytes| bytes == literal.as_bytes());
+            let message = if rule.reads_quoted { message } else { &own };
             if rule.repeat.is_none()
                 && rule.sources.contains(&source)
                 && rule.matcher.literals.iter().any(holds)
@@ -78,10 +81,11 @@ proptest! {
         }
         let store = MemoryStore::new();
         store.insert(path(file), content.clone());
-        let options = ScanOptions::default().with_threads(threads).with_evidence(EvidenceLimit::All);
+        // Each rule for itself: which finding tells a line that several rules match is another matter.
+        let options = ScanOptions::default().with_threads(threads).with_evidence(EvidenceLimit::All).with_fold(false);
         let found = block_on(scan(&Located::in_store(store), Catalogue::builtin(), options, None)).unwrap();
         let mut told: BTreeMap<String, Vec<u64>> = BTreeMap::new();
-        for finding in found.findings.iter().filter(|finding| finding.rule.area() != "unrecognised") {
+        for finding in found.findings.iter().filter(|finding| !matches!(finding.rule.area(), "unrecognised" | "clock")) {
             prop_assert_eq!(finding.count + finding.evidence.iter().filter(|line| line.duplicate).count() as u64, finding.evidence.len() as u64);
             for line in &finding.evidence {
                 let span = &content[line.start_byte as usize..line.end_byte as usize];
@@ -95,5 +99,42 @@ proptest! {
         }
         told.values_mut().for_each(|lines| lines.sort_unstable());
         prop_assert_eq!(told, naive(file, &lines));
+    }
+    /// Folding moves lines between findings: none is lost, none is told more mildly, and every citation still holds.
+    #[test]
+    fn folding_loses_no_line_and_no_severity(lines in lines(), file in proptest::sample::select(&FILES[..]), threads in 0_usize..3) {
+        let content = lines.join(&b'\n');
+        let store = MemoryStore::new();
+        store.insert(path(file), content.clone());
+        let bundle = Located::in_store(store);
+        let scanned = |fold| {
+            let options = ScanOptions::default().with_threads(threads).with_evidence(EvidenceLimit::All).with_fold(fold);
+            block_on(scan(&bundle, Catalogue::builtin(), options, None)).unwrap()
+        };
+        // Of each line, the worst finding that cites it, and whether only findings of wrapping rules do.
+        let told = |found: &Scan| {
+            let mut told: BTreeMap<u64, (Severity, bool)> = BTreeMap::new();
+            for finding in found.findings.iter().filter(|finding| finding.rule.area() != "clock") {
+                let wraps = Catalogue::builtin().get(finding.rule.as_str()).is_some_and(|rule| rule.generic);
+                for line in &finding.evidence {
+                    let known = told.entry(line.line).or_insert((finding.severity, wraps));
+                    *known = (known.0.min(finding.severity), known.1 && wraps);
+                }
+            }
+            told
+        };
+        let (apart, folded) = (scanned(false), scanned(true));
+        let (apart, joined) = (told(&apart), { for finding in &folded.findings {
+            let duplicates = finding.evidence.iter().filter(|line| line.duplicate).count() as u64;
+            prop_assert_eq!(finding.count + duplicates, finding.evidence.len() as u64);
+            for line in &finding.evidence {
+                let span = &content[line.start_byte as usize..line.end_byte as usize];
+                prop_assert_eq!(String::from_utf8_lossy(span), line.text.as_str());
+            }
+        } told(&folded) });
+        for (line, (severity, _)) in &apart {
+            let told = joined.get(line);
+            prop_assert!(told.is_some_and(|(now, wraps)| now <= severity || *wraps), "line {}: {:?} became {:?}", line, severity, told);
+        }
     }
 }

@@ -13,6 +13,7 @@ mod verdict;
 use std::collections::BTreeMap;
 
 pub(crate) use files::{Keeper, StateFile, StateFiles};
+pub(crate) use node::NodeFiles;
 pub(crate) use verdict::{Judged, judge};
 
 use crate::Severity;
@@ -23,11 +24,14 @@ use crate::state::Span;
 pub(crate) struct State {
     /// The files as they are.
     pub(crate) files: StateFiles,
+    /// The node's own files, parsed.
+    pub(crate) node: NodeFiles,
 }
 
 impl State {
     pub(crate) fn new(files: StateFiles) -> Self {
-        Self { files }
+        let node = NodeFiles::of(&files);
+        Self { files, node }
     }
 }
 

@@ -3,6 +3,7 @@
 //! The form is told from the line itself, never from its path: the collector script and the node monitoring agent write different
 //! forms under the same names, and one file can hold several.
 
+pub mod quoted;
 pub mod stamp;
 
 use std::ops::Range;

@@ -8,9 +8,12 @@ use schemars::{JsonSchema, schema_for};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{ClearedBy, Escalate, Example, LineMatcher, Pattern, Remedy, Repeat, Rule, RuleId, Section, Unless};
+use super::{
+    ClearedBy, Escalate, Example, LeadsTo, LineMatcher, Pattern, Remedy, Repeat, Rule, RuleId, Section, Unless,
+};
 use crate::Severity;
 use crate::checks;
+use crate::entity::EntityKind;
 
 /// The shortest literal, in bytes: shorter ones stand in every line and make a scan slow.
 const SHORTEST_LITERAL: usize = 4;
@@ -38,6 +41,9 @@ struct RuleFile {
     /// Ids of rules whose fault this one can bring about.
     #[serde(default)]
     causes: Vec<String>,
+    /// The same, with conditions.
+    #[serde(default)]
+    leads_to: Vec<LeadsToFile>,
     /// Links.
     #[serde(default)]
     docs: Vec<String>,
@@ -45,6 +51,12 @@ struct RuleFile {
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     subject: Vec<Spanned<String>>,
+    /// It only wraps the error of something else: where another rule is about the same line or event and is no milder, that one is told.
+    #[serde(default)]
+    generic: bool,
+    /// It reads what components quote: output of probes, commands, statuses. Otherwise a match lies in the component's own words.
+    #[serde(default)]
+    reads_quoted: bool,
     /// What a line looks like. A rule has this or `check`.
     #[serde(rename = "match")]
     matcher: Option<MatcherFile>,
@@ -134,6 +146,19 @@ struct ClearedByFile {
     #[schemars(with = "Option<String>")]
     regex: Option<Spanned<String>>,
     severity: Severity,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct LeadsToFile {
+    /// The id of the rule of the effect.
+    rule: String,
+    /// The effect comes at most so long after the cause, such as "10m".
+    #[schemars(with = "Option<String>")]
+    within: Option<Spanned<String>>,
+    /// Both name the same one of at least one of these kinds.
+    #[serde(default)]
+    shares: Vec<EntityKind>,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -261,6 +286,10 @@ pub(super) fn read(id: &str, text: &str, trust: Trust) -> Result<Rule, Refused> 
         .repeat
         .as_ref()
         .map(|repeat| Ok(Repeat { count: repeat.count, within: reader.duration(repeat.within.as_ref())? }));
+    let leads_to = file.leads_to.iter().map(|edge| {
+        let within = reader.duration(edge.within.as_ref())?;
+        Ok(LeadsTo { rule: RuleId(edge.rule.clone()), within, shares: edge.shares.clone() })
+    });
     let example = |file: ExampleFile| match (check, file.file, file.line, file.files.is_empty()) {
         (None, Some(path), Some(line), true) => Ok(Example { file: path, line, files: BTreeMap::new(), why: file.why }),
         (Some(_), None, None, false) => {
@@ -274,7 +303,10 @@ pub(super) fn read(id: &str, text: &str, trust: Trust) -> Result<Rule, Refused> 
         severity: file.severity,
         sources,
         causes: file.causes.into_iter().map(RuleId).collect(),
+        leads_to: leads_to.collect::<Result<_, _>>()?,
         subject: file.subject.into_iter().map(Spanned::into_inner).collect(),
+        generic: file.generic,
+        reads_quoted: file.reads_quoted,
         unless: unless.collect::<Result<_, _>>()?,
         escalate: escalate.collect::<Result<_, _>>()?,
         cleared_by: cleared_by.transpose()?,

@@ -18,6 +18,7 @@ pub use examples::{ExampleFailure, check_examples, overlapping};
 pub use pattern::Pattern;
 
 use crate::Severity;
+use crate::entity::EntityKind;
 
 /// A rule's name, equal to its path: `network/conntrack-table-full`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
@@ -172,6 +173,17 @@ pub struct Remedy {
     pub commands: Vec<String>,
 }
 
+/// A fault that this one can bring about, and under which conditions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeadsTo {
+    /// The rule of the effect.
+    pub rule: RuleId,
+    /// The effect comes at most so long after the cause; any time after it where this is not given.
+    pub within: Option<Duration>,
+    /// Cause and effect name the same one of at least one of these kinds.
+    pub shares: Vec<EntityKind>,
+}
+
 /// One rule.
 #[derive(Clone, Debug)]
 pub struct Rule {
@@ -193,10 +205,16 @@ pub struct Rule {
     pub signals: Vec<String>,
     /// Rules whose fault this one can bring about.
     pub causes: Vec<RuleId>,
+    /// The same, with conditions. An effect that stands in both lists has the conditions.
+    pub leads_to: Vec<LeadsTo>,
     /// Links.
     pub docs: Vec<String>,
     /// Captures that tell one subject from another.
     pub subject: Vec<String>,
+    /// It only wraps: where another rule is about the same line or event, that one is told, with this one's lines.
+    pub generic: bool,
+    /// It is about what components quote (the output of probes, commands, statuses), not only about their own words.
+    pub reads_quoted: bool,
     /// What a line must look like; without literals for a rule that reads state.
     pub matcher: LineMatcher,
     /// For a rule that reads state: the part of it that it belongs to. The check is the code of the rule's id.
@@ -215,4 +233,16 @@ pub struct Rule {
     pub examples: Vec<Example>,
     /// Lines that do not.
     pub counter_examples: Vec<Example>,
+}
+
+impl Rule {
+    /// All that this fault can bring about, each effect once, sorted.
+    pub fn effects(&self) -> Vec<LeadsTo> {
+        let plain = self.causes.iter().map(|rule| LeadsTo { rule: rule.clone(), within: None, shares: Vec::new() });
+        let mut effects: Vec<LeadsTo> = self.leads_to.iter().cloned().chain(plain).collect();
+        // Stable: of two edges to one effect the first, which has the conditions, stays.
+        effects.sort_by(|a, b| a.rule.cmp(&b.rule));
+        effects.dedup_by(|later, earlier| later.rule == earlier.rule);
+        effects
+    }
 }

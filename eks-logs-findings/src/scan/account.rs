@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 
 use eks_logs_core::{Fact, InstanceId, Layout, Located, bundle::NodeKind};
 
-use super::tally::{FileTally, OTHERS, Tallies};
+use super::files::{FileTally, OTHERS, Tallies};
 use crate::clock::Clock;
-use crate::finding::{BundleInfo, Coverage, FileReport, Gap, Skipped};
+use crate::finding::{Boot, BundleInfo, Coverage, FileReport, Gap, Skipped};
 use crate::line::Stamp;
 use crate::line::stamp::{SECOND, timestamp};
 
@@ -51,6 +51,44 @@ fn boot_from_twins(tallies: &Tallies) -> Option<i64> {
     pairs.min()
 }
 
+/// The boots that files tell of: the same boot, told by several files or by two lines of one, once.
+pub(super) fn boots(tallies: &Tallies, order: &[usize], clock: &Clock) -> Vec<Boot> {
+    /// Two boots are further apart than this.
+    const APART: i64 = 120 * SECOND;
+    /// A marker of the journal and the kernel's first line are not.
+    const LINES: u64 = 8;
+    let told = order.iter().map(|at| &tallies.files[*at]).flat_map(|file| {
+        file.boots.iter().map(move |boot| {
+            let back = file.years - boot.at.years;
+            let (at, time_certainty) = clock.resolve(boot.at.stamp, back, file.last_yearless);
+            Boot { at, time_certainty, id: boot.id.clone(), file: file.path.clone(), line: boot.line + 1 }
+        })
+    });
+    let mut told: Vec<Boot> = told.collect();
+    told.sort_by(|a, b| {
+        (a.at.is_none(), a.at, a.time_certainty, &a.file, a.line).cmp(&(
+            b.at.is_none(),
+            b.at,
+            b.time_certainty,
+            &b.file,
+            b.line,
+        ))
+    });
+    let mut boots: Vec<Boot> = Vec::new();
+    for boot in told {
+        let same = |known: &&mut Boot| {
+            let times = boot.at.zip(known.at).map(|(a, b)| (a.as_microsecond() - b.as_microsecond()).abs() <= APART);
+            let near = boot.file == known.file && boot.line.abs_diff(known.line) <= LINES;
+            (boot.id.is_some() && boot.id == known.id) || times.unwrap_or(near)
+        };
+        match boots.iter_mut().find(same) {
+            Some(known) => known.id = known.id.take().or(boot.id),
+            None => boots.push(boot),
+        }
+    }
+    boots
+}
+
 pub(super) fn info(bundle: &Located, tallies: &Tallies, clock: &Clock) -> BundleInfo {
     let told = tallies.files.iter().find(|file| file.class.fact == Some(Fact::InstanceId)).and_then(|file| {
         let text = std::str::from_utf8(&file.head).ok()?;
@@ -74,8 +112,13 @@ pub(super) fn info(bundle: &Located, tallies: &Tallies, clock: &Clock) -> Bundle
     }
 }
 
-pub(super) fn report(file: &FileTally) -> FileReport {
+pub(super) fn report(file: &FileTally, clock: &Clock) -> FileReport {
+    let first = file.first.map(|(stamp, _)| stamp).unwrap_or_default();
+    let (first_time, _) = clock.resolve(first, file.years, file.last_yearless);
+    let (last_time, _) = clock.resolve(file.last, 0, file.last_yearless);
     FileReport {
+        first_time,
+        last_time,
         file: file.path.clone(),
         source: file.class.source,
         kind: file.class.kind,

@@ -1,15 +1,21 @@
 //! Scanning one block of whole lines. Pure: the same block gives the same result on any thread.
 
+use std::borrow::Cow;
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use eks_logs_core::{EchoBy, FileClass, Layout, Source};
-use memchr::{memchr_iter, memmem, memrchr};
+use memchr::{memchr, memchr_iter, memmem, memrchr};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::matcher::{Matcher, Target};
+use super::matcher::{BOOT, EVENT, Matcher, Target};
+use super::reports::Start;
+use super::splitter::CONTEXT;
+use super::times::{self, BootMark};
 use super::unrecognised;
-use crate::line::{self, Line, Stamp};
+use crate::event::{self, Text};
+use crate::line::{self, Line, Stamp, quoted};
 use crate::rule::{Catalogue, LineMatcher};
 use crate::subject;
 
@@ -24,8 +30,10 @@ pub(super) struct Block {
     pub(super) file: u32,
     pub(super) class: FileClass,
     pub(super) matcher: Arc<Matcher>,
-    /// Offset of the first byte in the file.
+    /// Offset of the first byte of `data` in the file.
     pub(super) start: u64,
+    /// Bytes of `data` that were scanned before: they may be looked back at.
+    pub(super) context: usize,
     pub(super) data: Vec<u8>,
 }
 
@@ -45,6 +53,8 @@ pub(super) struct Occurrence {
     pub(super) event: u64,
     /// Whose line it is: the number of the source.
     pub(super) source: u16,
+    /// The rule and subject that tell more about the same line, where this rule only wraps.
+    pub(super) wrapped: Option<(u32, u32)>,
     /// Echo group and rank, where the same event may be printed elsewhere.
     pub(super) echo: Option<(u16, u8)>,
 }
@@ -61,10 +71,16 @@ pub(super) struct Subject {
 pub(super) struct Scanned {
     pub(super) file: u32,
     pub(super) start: u64,
+    pub(super) context: usize,
     pub(super) data: Vec<u8>,
+    /// Newlines behind the context.
     pub(super) newlines: u64,
     pub(super) occurrences: Vec<Occurrence>,
     pub(super) subjects: Vec<Subject>,
+    /// Lines that begin events of several lines.
+    pub(super) starts: Vec<Start>,
+    /// Lines that say that the node booted.
+    pub(super) boots: Vec<BootMark>,
     /// Where documents start, in a file that may hold several.
     pub(super) documents: Vec<u32>,
     /// Time and event of the first line that has a time, and the time of the last.
@@ -82,14 +98,16 @@ pub(super) struct Scratch {
 }
 
 pub(super) fn scan(catalogue: &Catalogue, block: Block, scratch: &mut Scratch) -> Scanned {
-    let Block { file, class, matcher, start, data } = block;
+    let Block { file, class, matcher, start, context, data } = block;
     let layout = Layout::builtin();
     let mut found = Found { occurrences: Vec::new(), subjects: Vec::new(), numbers: HashMap::new() };
     let Scratch { candidates, targets } = scratch;
-    matcher.literals.lines(&data, candidates);
-    let mut counted = 0;
+    matcher.literals.lines(&data[context..], candidates);
+    let mut counted = context;
     let mut newlines = 0_u64;
+    let (mut starts, mut boots) = (Vec::new(), Vec::new());
     for &(line_start, line_end) in candidates.iter() {
+        let (line_start, line_end) = (context + line_start, context + line_end);
         let text = strip_cr(&data[line_start..line_end]);
         matcher.targets(text, targets);
         if targets.is_empty() {
@@ -99,14 +117,25 @@ pub(super) fn scan(catalogue: &Catalogue, block: Block, scratch: &mut Scratch) -
         let program = parsed.program.clone().map(|range| &text[range]);
         let source = layout.line_source(class, program, parsed.kernel);
         let message = &text[parsed.message..];
+        let own = own_words(&data, line_start, message);
         // What the line is found to say: a rule and its subject, and where the match is.
         let mut said: Vec<(Target, u32, usize)> = Vec::new();
         // Whether a rule, or the benign context of one, has spoken about the line.
         let mut judged = false;
         let mut calls_itself_error = false;
+        let mut begins_event = false;
+        let mut boot = None;
         for &(target, literal_end) in targets.iter() {
             if target == unrecognised::MARK {
                 calls_itself_error = true;
+                continue;
+            }
+            if target == BOOT {
+                boot = times::boot(text, &parsed);
+                continue;
+            }
+            if target == EVENT {
+                begins_event = event::begins(&Text::new(text, &parsed), parsed.kernel).is_some();
                 continue;
             }
             let rule = &catalogue.rules()[target.rule as usize];
@@ -117,23 +146,35 @@ pub(super) fn scan(catalogue: &Catalogue, block: Block, scratch: &mut Scratch) -
             if !rule.sources.contains(&source) {
                 continue;
             }
+            let message = if rule.reads_quoted { message } else { &own };
             if unless.iter().any(|unless| unless.pattern.is_match(message)) {
                 judged = true;
             } else if let Some(subject) = found.subject(target, matcher, &rule.subject, message) {
                 judged = true;
-                said.push((target, subject, literal_end));
+                let far = text.len() > QUOTED;
+                let matched =
+                    matcher.pattern.as_ref().filter(|_| far).and_then(|pattern| pattern.regex()?.find(message));
+                said.push((target, subject, matched.map_or(literal_end, |matched| parsed.message + matched.end())));
             }
         }
         if calls_itself_error && !judged && unrecognised::mines(source) && !unrecognised::is_benign(text) {
             let level = unrecognised::level(text).map(|rule| Target { rule, clears: false });
             said.extend(level.map(|target| (target, found.number(target, unrecognised::template(message)), 0)));
         }
-        if said.is_empty() {
+        if said.is_empty() && !begins_event && boot.is_none() {
             continue;
         }
         newlines += memchr_iter(b'\n', &data[counted..line_start]).count() as u64;
         counted = line_start;
-        let (event, echo) = event(layout, class, source, text, &parsed);
+        if begins_event {
+            starts.push(Start { at: line_start as u32, line: newlines as u32 });
+        }
+        if let Some(id) = boot {
+            let stamp = if parsed.stamp == Stamp::None { next_stamp(&data, line_end) } else { parsed.stamp };
+            boots.push(BootMark { at: line_start as u32, line: newlines as u32, id, stamp });
+        }
+        let deepest = if said.len() > 1 { deepest(catalogue, &said) } else { None };
+        let (event, echo) = same_elsewhere(layout, class, source, text, &parsed);
         let stamp = if parsed.stamp == Stamp::None { continued(&data, line_start) } else { parsed.stamp };
         for (target, subject, matched_end) in said {
             let (quote_start, quote_end) = quoted(text, matched_end);
@@ -146,27 +187,47 @@ pub(super) fn scan(catalogue: &Catalogue, block: Block, scratch: &mut Scratch) -
                 stamp,
                 event,
                 source: source.index() as u16,
+                wrapped: deepest
+                    .filter(|by| by.0 != target.rule && !target.clears && is_generic(catalogue, target.rule)),
                 echo,
             });
         }
     }
     newlines += memchr_iter(b'\n', &data[counted..]).count() as u64;
-    let first = data.split(|byte| *byte == b'\n').take(CONTINUES).find_map(|text| {
+    for step in times::steps_back(class, &data, context, start, &boots) {
+        let target = Target { rule: step.rule, clears: false };
+        let subject = found.number(target, String::new());
+        let text = strip_cr(&data[step.start..step.end]);
+        found.occurrences.push(Occurrence {
+            target,
+            subject,
+            start: step.start as u32,
+            end: (step.start + text.len().min(QUOTED)) as u32,
+            line: times::newlines(&data, context, step.start),
+            stamp: step.stamp,
+            event: 0,
+            source: class.source.index() as u16,
+            wrapped: None,
+            echo: None,
+        });
+        found.occurrences.sort_by_key(|occurrence| occurrence.start);
+    }
+    let first = data[context..].split(|byte| *byte == b'\n').take(CONTINUES).find_map(|text| {
         let Line { stamp, event, .. } = line::parse(text);
         (stamp != Stamp::None).then(|| (stamp, xxh3_64(strip_cr(&text[event..]))))
     });
     let last = continued(&data, data.len());
-    let zone = data.split(|byte| *byte == b'\n').take(CONTINUES).find_map(|text| match line::parse(text) {
+    let zone = data[context..].split(|byte| *byte == b'\n').take(CONTINUES).find_map(|text| match line::parse(text) {
         Line { outer: Stamp::Yearless(local), stamp: Stamp::Instant(at), .. } => Some((local, at)),
         _ => None,
     });
     let documents = class.document_start.map_or_else(Vec::new, |text| {
-        let starts =
-            memmem::find_iter(&data, text).map(|at| memrchr(b'\n', &data[..at]).map_or(0, |newline| newline + 1));
+        let starts = memmem::find_iter(&data[context..], text).map(|at| context + at);
+        let starts = starts.map(|at| memrchr(b'\n', &data[..at]).map_or(0, |newline| newline + 1));
         starts.map(|at| at as u32).collect()
     });
     let Found { occurrences, subjects, .. } = found;
-    Scanned { file, start, data, newlines, occurrences, subjects, documents, first, last, zone }
+    Scanned { file, start, context, data, newlines, occurrences, subjects, starts, boots, documents, first, last, zone }
 }
 
 /// What the lines of one block were found to hold.
@@ -196,8 +257,60 @@ impl Found {
     }
 }
 
+/// A message with what it only quotes blanked out.
+pub(super) fn own_words<'a>(data: &[u8], line_start: usize, message: &'a [u8]) -> Cow<'a, [u8]> {
+    let spans = if quoted::continues(message) && continues_a_quotation(data, line_start) {
+        vec![0..message.len()]
+    } else {
+        quoted::spans(message)
+    };
+    if spans.is_empty() {
+        return Cow::Borrowed(message);
+    }
+    let mut own = message.to_vec();
+    spans.into_iter().for_each(|span| own[span].fill(b' '));
+    Cow::Owned(own)
+}
+
+/// Whether the lines above, of whichever program writes this one, are inside a value that is quoted.
+fn continues_a_quotation(data: &[u8], line_start: usize) -> bool {
+    let writer = |text: &[u8]| line::parse(text).program.map(|program| text[program].to_vec());
+    let line_end = memchr(b'\n', &data[line_start..]).map_or(data.len(), |newline| line_start + newline);
+    let program = writer(&data[line_start..line_end]);
+    for text in above(data, line_start) {
+        let parsed = line::parse(text);
+        let message = &text[parsed.message..];
+        if writer(text) == program && !quoted::continues(message) {
+            return quoted::opens(message);
+        }
+    }
+    false
+}
+
+fn is_generic(catalogue: &Catalogue, rule: u32) -> bool {
+    catalogue.rules().get(rule as usize).is_some_and(|rule| rule.generic)
+}
+
+/// Which rule, about which subject, tells most of a line that several speak about: not a wrapper if there is another, the more severe one,
+/// and then the one whose phrase stands further behind, for a cause stands at the end of the errors that wrap it.
+fn deepest(catalogue: &Catalogue, said: &[(Target, u32, usize)]) -> Option<(u32, u32)> {
+    let rules = said.iter().filter(|(target, ..)| !target.clears && (target.rule as usize) < catalogue.rules().len());
+    let place = |(target, _, end): &&(Target, u32, usize)| {
+        let rule = &catalogue.rules()[target.rule as usize];
+        let severity = if rule.generic { None } else { Some(rule.severity) };
+        (rule.generic, severity, Reverse(*end), target.rule)
+    };
+    rules.min_by_key(place).map(|(target, subject, _)| (target.rule, *subject))
+}
+
 /// What makes a line the same event elsewhere, and where that may be: echo group and rank.
-fn event(layout: &Layout, class: FileClass, source: Source, text: &[u8], parsed: &Line) -> (u64, Option<(u16, u8)>) {
+fn same_elsewhere(
+    layout: &Layout,
+    class: FileClass,
+    source: Source,
+    text: &[u8],
+    parsed: &Line,
+) -> (u64, Option<(u16, u8)>) {
     let echo = layout.echo(class, source);
     let event = match echo.map(|echo| echo.by) {
         None => 0,
@@ -208,20 +321,27 @@ fn event(layout: &Layout, class: FileClass, source: Source, text: &[u8], parsed:
 }
 
 /// The time of the nearest line above an offset that prints one.
-fn continued(data: &[u8], mut at: usize) -> Stamp {
-    for _ in 0..CONTINUES {
-        if at == 0 {
-            break;
-        }
-        let end = at - 1;
+fn continued(data: &[u8], at: usize) -> Stamp {
+    above(data, at).map(|text| line::parse(text).stamp).find(|stamp| *stamp != Stamp::None).unwrap_or_default()
+}
+
+/// The lines above an offset, the nearest first; no further than every block can look back.
+fn above(data: &[u8], mut at: usize) -> impl Iterator<Item = &[u8]> {
+    let (floor, whole) = (at.saturating_sub(CONTEXT), at < CONTEXT);
+    let lines = std::iter::from_fn(move || {
+        let end = at.checked_sub(1)?;
         let start = memrchr(b'\n', &data[..end]).map_or(0, |newline| newline + 1);
-        let stamp = line::parse(&data[start..end]).stamp;
-        if stamp != Stamp::None {
-            return stamp;
-        }
         at = start;
-    }
-    Stamp::None
+        (start > floor || whole).then(|| strip_cr(&data[start..end]))
+    });
+    lines.take(CONTINUES)
+}
+
+/// The first time that is printed behind an offset.
+fn next_stamp(data: &[u8], from: usize) -> Stamp {
+    let rest = data.get(from + 1..).unwrap_or_default();
+    let stamps = rest.split(|byte| *byte == b'\n').take(CONTINUES).map(|text| line::parse(text).stamp);
+    stamps.into_iter().find(|stamp| *stamp != Stamp::None).unwrap_or_default()
 }
 
 fn strip_cr(line: &[u8]) -> &[u8] {

@@ -1,21 +1,24 @@
 //! From tallies to findings: echoes counted once, times resolved, severities decided, the canonical order.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use eks_logs_core::{Error, Layout, Located, Source};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::account;
 use super::echo::Echoes;
+use super::files::{FileTally, Tallies, rule_of};
+use super::fold::{self, Grouped, Wrapped};
+use super::reports::Report;
 use super::sink::Read;
-use super::tally::{At, FileTally, Quote, Tallies, Tally, rule_of};
+use super::tally::{At, Quote, Tally};
 use super::unrecognised;
 use super::{EvidenceLimit, ScanError};
 use crate::checks::{Judged, Keeper, State, StateFile, StateFiles, judge};
 use crate::clock::{Certainty, Clock};
-use crate::finding::{Evidence, Finding, Gap, Scan, Skipped};
-use crate::rule::{Catalogue, Escalate, Rule};
-use crate::severity::Severity;
+use crate::finding::{Course, Event, Evidence, Finding, Gap, Scan, Skipped};
+use crate::line::stamp::SECOND;
+use crate::rule::{Catalogue, Rule, RuleId};
 
 /// Printed subjects that a finding names.
 const ENTITIES: usize = 8;
@@ -80,8 +83,9 @@ pub(super) fn scan(
     gaps.extend(account::gaps(&tallies, &order, &clock, &coverage));
     gaps.sort();
     gaps.dedup();
-    let files = order.iter().map(|at| account::report(&tallies.files[*at])).collect();
-    Ok(Scan { bundle: info, coverage, findings, gaps, files, checks })
+    let boots = account::boots(&tallies, &order, &clock);
+    let files = order.iter().map(|at| account::report(&tallies.files[*at], &clock)).collect();
+    Ok(Scan { bundle: info, coverage, findings, boots, gaps, files, checks })
 }
 
 /// Puts findings into their canonical order and names them by it.
@@ -103,33 +107,12 @@ struct Context<'a> {
     evidence: EvidenceLimit,
 }
 
-/// One rule about one subject, with the files that report it: the better sources first.
-struct Grouped<'a> {
-    rule: &'a Rule,
-    number: u32,
-    subject: u32,
-    parts: Vec<(&'a FileTally, &'a Tally)>,
-}
-
 impl<'a> Context<'a> {
     /// The findings, and how many kinds of unrecognised error lines are not among them.
     fn findings(&self) -> (Vec<Finding>, usize) {
-        let mut groups: BTreeMap<(u32, &str), Grouped<'a>> = BTreeMap::new();
-        for at in self.order {
-            let file = &self.tallies.files[*at];
-            for ((rule, subject), tally) in &file.tallies {
-                let masked = self.tallies.subjects[*subject as usize].as_str();
-                let group = groups.entry((*rule, masked)).or_insert_with(|| Grouped {
-                    rule: rule_of(self.catalogue, *rule),
-                    number: *rule,
-                    subject: *subject,
-                    parts: Vec::new(),
-                });
-                group.parts.push((file, tally));
-            }
-        }
+        let groups = fold::folded(self.groups());
         let (unknown, known): (Vec<_>, Vec<_>) =
-            groups.into_values().partition(|group| unrecognised::rule_of(group.number).is_some());
+            groups.into_iter().partition(|group| unrecognised::rule_of(group.number).is_some());
         let mut findings: Vec<Finding> = known.into_iter().filter_map(|group| self.finding(group)).collect();
         let (unrecognised, untold) = self.unrecognised(unknown);
         findings.extend(unrecognised);
@@ -149,6 +132,39 @@ impl<'a> Context<'a> {
         files
     }
 
+    /// Everything that was added up, by rule and subject.
+    fn groups(&self) -> BTreeMap<(u32, &'a str), Grouped<'a>> {
+        let mut groups: BTreeMap<(u32, &str), Grouped<'a>> = BTreeMap::new();
+        for at in self.order {
+            let file = &self.tallies.files[*at];
+            for ((rule, subject), tally) in &file.tallies {
+                let masked = self.masked(*subject);
+                let group = groups.entry((*rule, masked)).or_insert_with(|| Grouped {
+                    rule: rule_of(self.catalogue, *rule),
+                    number: *rule,
+                    subject: *subject,
+                    parts: Vec::new(),
+                    wrapped: Vec::new(),
+                    context: Vec::new(),
+                    most: u64::MAX,
+                });
+                group.parts.push((file, tally));
+                let wrapped = tally.wrapped.iter();
+                group.wrapped.extend(
+                    wrapped.map(|((rule, subject), part)| Wrapped {
+                        by: (*rule, self.masked(*subject)),
+                        part: (file, part),
+                    }),
+                );
+            }
+        }
+        groups
+    }
+
+    fn masked(&self, subject: u32) -> &'a str {
+        self.tallies.subjects[subject as usize].as_str()
+    }
+
     /// Of the error lines that no rule knows, the few templates that deserve to be told.
     fn unrecognised(&self, groups: Vec<Grouped<'a>>) -> (Vec<Finding>, usize) {
         let weight = |group: &Grouped<'_>| {
@@ -166,22 +182,26 @@ impl<'a> Context<'a> {
     }
 
     fn finding(&self, mut group: Grouped<'a>) -> Option<Finding> {
-        // Among files that hold the same events the better one speaks; the order of paths decides the rest.
-        group.parts.sort_by_key(|(_, tally)| tally.echo.map_or(0, |(_, rank)| rank));
+        group.best_first();
+        let verdict = group.verdict()?;
+        let rule = group.rule;
+        let parts = &group.parts;
         let mut echoes = Echoes::default();
-        let (mut count, mut lines, mut duplicates) = (0, Vec::new(), Vec::new());
+        let (mut lines, mut duplicates) = (Vec::new(), Vec::new());
         let (mut quoted_lines, mut speaking) = (0, Vec::new());
-        for (file, tally) in &group.parts {
+        for (file, tally) in parts {
             let known = echoes.begin(tally);
-            let fresh = known.fresh(tally);
-            if fresh > 0 {
+            if known.fresh(tally) > 0 {
                 speaking.push((*file, *tally));
             }
-            count += fresh;
-            quoted_lines += tally.count;
+            quoted_lines += tally.count + tally.again;
             let mut seen: HashMap<u64, u32> = HashMap::new();
             let first_ones = tally.quotes.iter().map(|quote| (quote, false));
             for (quote, is_last) in first_ones.chain(tally.last.iter().map(|quote| (quote, true))) {
+                if quote.again {
+                    duplicates.push(self.evidence(file, quote, true));
+                    continue;
+                }
                 let nth = seen.entry(quote.event).or_insert(0);
                 *nth += 1;
                 // The last line is the last of its event, whatever its number among those that are quoted.
@@ -193,23 +213,16 @@ impl<'a> Context<'a> {
             }
             echoes.end(tally);
         }
-        let rule = group.rule;
-        let parts = &group.parts;
-        if let Some(repeat) = rule.repeat {
-            let often = match repeat.within {
-                Some(_) => parts.iter().any(|(_, tally)| tally.reached(&repeat)),
-                None => count >= repeat.count,
-            };
-            if !often {
-                return None;
-            }
-        }
-        let cleared = rule.cleared_by.is_some() && parts.iter().all(|(file, tally)| group.is_cleared(file, tally));
-        let (severity, severity_reason) = severity(rule, parts, count, cleared);
         // A file that only repeats what a better clock has told does not tell the time.
         let (first_seen, last_seen, time_certainty) = self.seen(&speaking);
-
         let place = |line: &Evidence| (line.file.clone(), line.start_byte);
+        let cited: BTreeSet<(String, u64)> = lines.iter().chain(&duplicates).map(place).collect();
+        for (_, (file, tally)) in &group.context {
+            let quotes = tally.quotes.iter().chain(&tally.last).map(|quote| self.evidence(file, quote, true));
+            let before = duplicates.len();
+            duplicates.extend(quotes.filter(|line| !cited.contains(&place(line))));
+            quoted_lines += (duplicates.len() - before) as u64;
+        }
         lines.sort_by_key(place);
         duplicates.sort_by_key(place);
         let source = self.source(parts);
@@ -217,33 +230,67 @@ impl<'a> Context<'a> {
         if let EvidenceLimit::Few(most) = self.evidence {
             lines = few(lines, most);
         }
-        let subject = self.tallies.subjects[group.subject as usize].clone();
+        let subject = self.masked(group.subject).to_owned();
+        let events = self.events(&speaking);
         let mut entities: Vec<String> = Vec::new();
         for printed in parts.iter().flat_map(|(_, tally)| &tally.printed) {
             if entities.len() < ENTITIES && !entities.contains(printed) {
                 entities.push(printed.clone());
             }
         }
+        for entity in events.iter().flat_map(entities_of) {
+            if entities.len() < 4 * ENTITIES && !entities.contains(&entity) {
+                entities.push(entity);
+            }
+        }
+        let mut wrappers: Vec<RuleId> = group.context.iter().map(|(rule, _)| rule.id.clone()).collect();
+        wrappers.sort();
+        wrappers.dedup();
         Some(Finding {
             id: String::new(),
             fingerprint: fingerprint(rule, &subject),
             rule: rule.id.clone(),
             title: rule.title.clone(),
-            severity,
-            severity_reason,
+            severity: verdict.severity,
+            severity_reason: verdict.reason,
             source,
             subject,
             entities,
-            count,
+            count: verdict.count,
             detail: None,
             first_seen,
             last_seen,
             time_certainty,
-            cleared,
+            cleared: verdict.cleared,
+            course: course(parts, verdict.cleared),
+            events,
+            wrappers,
             evidence_omitted: quoted_lines - lines.len() as u64,
             evidence: lines,
             remedy: rule.remedy.clone(),
         })
+    }
+
+    /// Some of the events of several lines that these parts report.
+    fn events(&self, parts: &[(&FileTally, &Tally)]) -> Vec<Event> {
+        let reports = parts.iter().flat_map(|(file, tally)| {
+            tally.reports.iter().filter_map(move |number| Some((*file, file.reports.get(*number)?)))
+        });
+        let event = |(file, report): (&FileTally, &Report)| Event {
+            kind: report.kind,
+            file: file.path.clone(),
+            first_line: report.first_line + 1,
+            last_line: report.last_line + 1,
+            time: self.resolve(file, At { stamp: report.stamp, years: file.years }).0,
+            fields: report.fields.clone(),
+        };
+        let mut events: Vec<Event> = Vec::new();
+        for event in reports.map(event) {
+            if events.len() < ENTITIES && !events.contains(&event) {
+                events.push(event);
+            }
+        }
+        events
     }
 
     fn source(&self, parts: &[(&FileTally, &Tally)]) -> Source {
@@ -281,39 +328,38 @@ impl<'a> Context<'a> {
     }
 }
 
-impl Grouped<'_> {
-    fn is_cleared(&self, file: &FileTally, tally: &Tally) -> bool {
-        let after =
-            |subject| file.cleared.get(&(self.number, subject)).is_some_and(|offset| *offset > tally.last_offset);
-        after(None) || after(Some(self.subject))
-    }
+/// What an event names, in the form of subjects.
+fn entities_of(event: &Event) -> Vec<String> {
+    let names = [
+        ("podUid", "pod_uid"),
+        ("containerId", "container_id"),
+        ("victimCgroup", "cgroup"),
+        ("victim", "process"),
+        ("victimPid", "pid"),
+        ("process", "process"),
+        ("pid", "pid"),
+    ];
+    let named = names.iter().filter_map(|(field, name)| Some(format!("{name}={}", event.fields.get(field)?)));
+    named.collect()
 }
 
-/// The severity with what happened taken into account, and why.
-fn severity(rule: &Rule, parts: &[(&FileTally, &Tally)], count: u64, cleared: bool) -> (Severity, String) {
-    let holds = |step: &Escalate| {
-        let often = step.repeat.is_none_or(|repeat| match repeat.within {
-            Some(_) => parts.iter().any(|(_, tally)| tally.reached(&repeat)),
-            None => count >= repeat.count,
-        });
-        let long = step.lasts.is_none_or(|lasts| parts.iter().any(|(_, tally)| tally.lasted(lasts)));
-        often && long
-    };
-    if let Some(cleared_by) = rule.cleared_by.as_ref().filter(|_| cleared)
-        && (cleared_by.severity > rule.severity || rule.escalate.iter().any(holds))
-    {
-        return (cleared_by.severity, format!("{}; it ended before the end of the log", rule.severity_reason));
+/// How the state went, over the files of the best rank that tell.
+fn course(parts: &[(&FileTally, &Tally)], cleared: bool) -> Option<Course> {
+    let rank = |tally: &Tally| tally.echo.map_or(0, |(_, rank)| rank);
+    let best = parts.iter().map(|(_, tally)| rank(tally)).min()?;
+    let told: Vec<_> = parts.iter().filter(|(_, tally)| rank(tally) == best).map(|(_, tally)| tally.course).collect();
+    let ended: u64 = told.iter().map(|course| course.begun - u64::from(course.is_there())).sum();
+    if ended == 0 {
+        return None;
     }
-    let worst = rule
-        .escalate
-        .iter()
-        .filter(|step| step.severity < rule.severity && holds(step))
-        .min_by_key(|step| step.severity);
-    match worst {
-        Some(step) if !step.reason.is_empty() => (step.severity, step.reason.clone()),
-        Some(step) => (step.severity, rule.severity_reason.clone()),
-        None => (rule.severity, rule.severity_reason.clone()),
-    }
+    let timed = told.iter().all(|course| !course.untimed);
+    let seconds = |micros: i64| u64::try_from(micros / SECOND).ok().filter(|_| timed);
+    Some(Course {
+        flaps: told.iter().map(|course| course.begun).sum::<u64>().saturating_sub(1),
+        ended: cleared,
+        bad_seconds: seconds(told.iter().map(|course| course.lasted).sum()),
+        last_bad_seconds: told.last().and_then(|course| seconds(course.last)),
+    })
 }
 
 pub(crate) fn fingerprint(rule: &Rule, subject: &str) -> String {

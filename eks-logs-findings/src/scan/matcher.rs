@@ -5,8 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use eks_logs_core::{FileClass, Layout, Source};
 
+use super::block;
 use super::literals::Literals;
-use super::unrecognised;
+use super::{times, unrecognised};
+use crate::event;
 use crate::line;
 use crate::rule::{Catalogue, LineMatcher, Rule};
 
@@ -18,6 +20,12 @@ pub(super) struct Target {
     /// The line does not report the fault: it ends it.
     pub(super) clears: bool,
 }
+
+/// What the first words of events of several lines lead to.
+pub(super) const EVENT: Target = Target { rule: u32::MAX - 2, clears: false };
+
+/// What lines about a boot lead to.
+pub(super) const BOOT: Target = Target { rule: u32::MAX - 3, clears: false };
 
 /// Rules that lines of one set of sources can match.
 #[derive(Debug)]
@@ -51,6 +59,18 @@ impl Matcher {
                 targets.push(unrecognised::MARK);
             }
         }
+        let kernel = Layout::builtin().source("kernel");
+        let starts = |of_kernel| if of_kernel { event::KERNEL_STARTS.as_slice() } else { event::GO_STARTS.as_slice() };
+        for of_kernel in [true, false] {
+            if !targets.is_empty() && sources.iter().any(|source| (Some(*source) == kernel) == of_kernel) {
+                texts.extend(starts(of_kernel).iter().map(|start| (*start).to_owned()));
+                targets.resize(texts.len(), EVENT);
+            }
+        }
+        if !targets.is_empty() {
+            texts.extend(times::BOOTS.map(str::to_owned));
+            targets.resize(texts.len(), BOOT);
+        }
         Self { literals: Literals::new(texts.iter().map(String::as_str)), targets }
     }
 
@@ -59,13 +79,14 @@ impl Matcher {
         self.targets.is_empty()
     }
 
-    /// What the literals in a line lead to: each target once, with the offset behind one of its literals; in catalogue order.
+    /// What the literals in a line lead to: each target once, with the offset behind the last of its literals; in catalogue order.
     pub(super) fn targets(&self, line: &[u8], found: &mut Vec<(Target, usize)>) {
         found.clear();
         self.literals.in_line(line, |literal, end| {
             let target = self.targets[literal as usize];
-            if !found.iter().any(|(known, _)| *known == target) {
-                found.push((target, end));
+            match found.iter_mut().find(|(known, _)| *known == target) {
+                Some((_, furthest)) => *furthest = end.max(*furthest),
+                None => found.push((target, end)),
             }
         });
         found.sort_unstable_by_key(|(target, _)| *target);
@@ -99,6 +120,8 @@ pub(crate) fn matches_line(rule: &Rule, class: FileClass, text: &[u8]) -> bool {
     let program = parsed.program.clone().map(|range| &text[range]);
     let source = Layout::builtin().line_source(class, program, parsed.kernel);
     let message = &text[parsed.message..];
+    let own = block::own_words(text, 0, message);
+    let message = if rule.reads_quoted { message } else { &own };
     rule.sources.contains(&source)
         && rule.matcher.literals.iter().any(|literal| memchr::memmem::find(text, literal.as_bytes()).is_some())
         && rule.matcher.pattern.as_ref().is_none_or(|pattern| pattern.is_match(message))

@@ -7,14 +7,19 @@
 mod account;
 mod block;
 mod echo;
+mod files;
 mod finish;
+mod fold;
 mod literals;
 mod matcher;
+mod reports;
 mod sink;
 mod splitter;
 mod stop;
 mod tally;
+mod times;
 mod unrecognised;
+mod windows;
 mod workers;
 
 use eks_logs_core::Located;
@@ -22,6 +27,7 @@ use eks_logs_core::Located;
 pub(crate) use finish::{few, fingerprint};
 pub(crate) use matcher::matches_line;
 
+use self::files::Tallies;
 use crate::finding::Scan;
 use crate::rule::Catalogue;
 
@@ -45,12 +51,14 @@ pub struct ScanOptions {
     pub threads: usize,
     /// How many lines each finding quotes.
     pub evidence: EvidenceLimit,
+    /// Rules that only wrap give their lines to the findings that tell more; otherwise each rule stands for itself.
+    pub fold: bool,
 }
 
 impl Default for ScanOptions {
     fn default() -> Self {
         let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Self { threads, evidence: EvidenceLimit::Few(5) }
+        Self { threads, evidence: EvidenceLimit::Few(5), fold: true }
     }
 }
 
@@ -59,6 +67,13 @@ impl ScanOptions {
     #[must_use]
     pub fn with_threads(mut self, threads: usize) -> Self {
         self.threads = threads;
+        self
+    }
+
+    /// Sets whether rules that only wrap give their lines away.
+    #[must_use]
+    pub fn with_fold(mut self, fold: bool) -> Self {
+        self.fold = fold;
         self
     }
 
@@ -118,7 +133,8 @@ pub async fn scan_until(
         EvidenceLimit::Few(count) => count.saturating_sub(1).max(1),
         EvidenceLimit::All => ALL_QUOTES,
     };
-    let mut sink = sink::Sink::new(catalogue, &bundle.root, options.threads, quotes, progress);
+    let mut sink =
+        sink::Sink::new(catalogue, &bundle.root, options.threads, Tallies::new(quotes, options.fold), progress);
     bundle.store.walk(&bundle.root, &mut stop::Stoppable { sink: &mut sink, stop }).await?;
     let read = sink.finish().await?;
     finish::scan(bundle, catalogue, read, options.evidence)

@@ -11,9 +11,9 @@ use eks_logs_core::{
 use flate2::write::MultiGzDecoder;
 
 use super::block::{Block, Scanned};
+use super::files::Tallies;
 use super::matcher::{Matcher, Matchers};
 use super::splitter::{Cut, Splitter};
-use super::tally::Tallies;
 use super::workers::Workers;
 use super::{Progress, ScanError};
 use crate::checks::Keeper;
@@ -68,11 +68,11 @@ impl<'a> Sink<'a> {
         catalogue: &Catalogue,
         root: &StorePath,
         threads: usize,
-        quotes: usize,
+        tallies: Tallies,
         progress: Option<Progress<'a>>,
     ) -> Self {
         let read = Read {
-            tallies: Tallies::new(quotes),
+            tallies,
             state: Keeper::default(),
             inner_roots: BTreeSet::new(),
             at_root: false,
@@ -123,6 +123,7 @@ impl<'a> Sink<'a> {
             class: current.class,
             matcher: Arc::clone(&current.matcher),
             start: cut.start,
+            context: cut.context,
             data: cut.data,
         };
         self.workers.hand_out(block).await;
@@ -198,6 +199,7 @@ impl<'a> Sink<'a> {
         while let Some(scanned) = self.workers.drain().await {
             self.add(scanned);
         }
+        self.read.tallies.settle(&self.catalogue);
         if self.workers.is_idle() { Ok(self.read) } else { Err(ScanError::WorkerLost) }
     }
 }

@@ -4,6 +4,8 @@
 pub(super) const BLOCK: usize = 1 << 20;
 /// What a piece of an overlong line repeats of the piece before, so that a phrase on the cut is found.
 pub(super) const OVERLAP: usize = 4 << 10;
+/// Bytes in front of a block that it carries along, to be looked back at and not to be scanned again.
+pub(super) const CONTEXT: usize = 8 << 10;
 
 /// Takes bytes and gives blocks that end behind a newline; where a line is longer than a block, pieces of it.
 #[derive(Debug, Default)]
@@ -12,16 +14,20 @@ pub(super) struct Splitter {
     filled: usize,
     /// Offset in the file of the first byte of `buffer`.
     start: u64,
-    /// Bytes at the start of `buffer` that were in the last block too.
+    /// Bytes at the start of `buffer` that are context.
+    context: usize,
+    /// Bytes behind the context that were in the last block too.
     repeated: usize,
     /// Blocks that ended inside a line.
     pub(super) overlong: bool,
 }
 
-/// A block and the offset at which it starts.
+/// A block with its context, and the offset at which the context starts.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Cut {
     pub(super) start: u64,
+    /// Bytes of `data` in front of the block.
+    pub(super) context: usize,
     pub(super) data: Vec<u8>,
 }
 
@@ -60,7 +66,7 @@ impl Splitter {
         if self.filled < self.buffer.len() {
             return None;
         }
-        let line_end = memchr::memrchr(b'\n', &self.buffer).map(|newline| newline + 1);
+        let line_end = memchr::memrchr(b'\n', &self.buffer[self.context..]).map(|newline| self.context + newline + 1);
         // Nothing but the repeated bytes may be carried over, or a block would never get smaller.
         let (end, carried) = match line_end {
             Some(end) => (end, end),
@@ -69,15 +75,18 @@ impl Splitter {
                 (self.filled, self.filled - OVERLAP)
             }
         };
+        let context = carried.min(CONTEXT);
         let mut buffer = next();
-        buffer.resize(BLOCK, 0);
-        let rest = self.filled - carried;
-        buffer[..rest].copy_from_slice(&self.buffer[carried..self.filled]);
+        buffer.resize(context + BLOCK, 0);
+        let kept = carried - context;
+        let rest = self.filled - kept;
+        buffer[..rest].copy_from_slice(&self.buffer[kept..self.filled]);
         let mut data = std::mem::replace(&mut self.buffer, buffer);
         data.truncate(end);
-        let cut = Cut { start: self.start, data };
-        self.start += carried as u64;
+        let cut = Cut { start: self.start, context: self.context, data };
+        self.start += kept as u64;
         self.filled = rest;
+        self.context = context;
         self.repeated = end - carried;
         Some(cut)
     }
@@ -85,11 +94,11 @@ impl Splitter {
     /// The file is over: the last block, unless nothing is left, and otherwise the unused buffer.
     pub(super) fn finish(&mut self) -> Result<Cut, Vec<u8>> {
         let mut data = std::mem::take(&mut self.buffer);
-        if self.filled <= self.repeated {
+        if self.filled <= self.context + self.repeated {
             return Err(data);
         }
         data.truncate(self.filled);
-        Ok(Cut { start: self.start, data })
+        Ok(Cut { start: self.start, context: self.context, data })
     }
 }
 
@@ -142,12 +151,15 @@ mod tests {
             prop_assert_eq!(&cuts, &split(&content, &[BLOCK]));
             let mut covered = 0_usize;
             for cut in &cuts {
-                let start = cut.start as usize;
+                let start = cut.start as usize + cut.context;
+                prop_assert_eq!(cut.context, start.min(CONTEXT));
+                prop_assert_eq!(&cut.data[..cut.context], &content[start - cut.context..start]);
+                let body = &cut.data[cut.context..];
                 prop_assert!(start == covered || (start + OVERLAP == covered && !content[start..covered].contains(&b'\n')));
-                prop_assert_eq!(cut.data.as_slice(), &content[start..start + cut.data.len()]);
-                covered = start + cut.data.len();
-                let whole = covered == content.len() || cut.data.ends_with(b"\n");
-                prop_assert!(whole || !cut.data.contains(&b'\n'));
+                prop_assert_eq!(body, &content[start..start + body.len()]);
+                covered = start + body.len();
+                let whole = covered == content.len() || body.ends_with(b"\n");
+                prop_assert!(whole || !body.contains(&b'\n'));
             }
             prop_assert_eq!(covered, content.len());
         }

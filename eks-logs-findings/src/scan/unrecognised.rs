@@ -35,9 +35,10 @@ struct File {
     fatal: Kind,
 }
 
+/// A rule that the scanner applies without a pattern, as data.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Kind {
+pub(super) struct Kind {
     title: String,
     severity: Severity,
     severity_reason: String,
@@ -58,15 +59,19 @@ fn known() -> Option<&'static Known> {
         let sources: Vec<Source> = file.sources.iter().filter_map(|name| Layout::builtin().source(name)).collect();
         Some(Known {
             benign: AhoCorasick::new(&file.benign).ok(),
-            error: rule("unrecognised/error", file.error, &sources),
-            fatal: rule("unrecognised/fatal", file.fatal, &sources),
+            error: rule("unrecognised/error", file.error, &sources, STEP),
+            fatal: rule("unrecognised/fatal", file.fatal, &sources, STEP),
             sources,
         })
     };
     KNOWN.get_or_init(load).as_ref()
 }
 
-fn rule(id: &str, kind: Kind, sources: &[Source]) -> Rule {
+/// What to do about a line that nobody has judged.
+const STEP: &str = "Read the lines around it, and look its text up in the component's source or issues.";
+
+/// A rule without a pattern.
+pub(super) fn rule(id: &str, kind: Kind, sources: &[Source], step: &str) -> Rule {
     Rule {
         id: RuleId(id.to_owned()),
         title: kind.title,
@@ -77,20 +82,18 @@ fn rule(id: &str, kind: Kind, sources: &[Source]) -> Rule {
         since: "0.1.0".to_owned(),
         signals: Vec::new(),
         causes: Vec::new(),
+        leads_to: Vec::new(),
         docs: Vec::new(),
-        subject: vec!["template".to_owned()],
+        subject: Vec::new(),
+        generic: false,
+        reads_quoted: false,
         matcher: LineMatcher::default(),
         check: None,
         unless: Vec::new(),
         repeat: None,
         escalate: Vec::new(),
         cleared_by: None,
-        remedy: Remedy {
-            steps: vec![
-                "Read the lines around it, and look its text up in the component's source or issues.".to_owned(),
-            ],
-            commands: Vec::new(),
-        },
+        remedy: Remedy { steps: vec![step.to_owned()], commands: Vec::new() },
         examples: Vec::new(),
         counter_examples: Vec::new(),
     }

@@ -4,9 +4,77 @@
 //! in an unknown format therefore yields an empty value and a problem, never a silent empty one. Parsers know nothing of bundles,
 //! checks or severities.
 
+pub mod api_probe;
+pub mod cni_conflist;
+pub mod cni_containers;
+pub mod conntrack;
+pub mod containerd_config;
+pub mod containerd_version;
+pub mod cpu_throttling;
+pub mod ctr;
+pub mod df;
+pub mod docker_info;
+pub mod document;
+pub mod ebpf;
+pub mod enis;
+pub mod ethtool;
+pub mod fstab;
+pub mod goroutines;
+pub mod ifconfig;
+pub mod inodes;
+pub mod instance;
+pub mod interface;
+pub mod io_throttling;
+pub mod ip_addr;
+pub mod ip_route;
+pub mod ip_rule;
+pub mod ipam_checkpoint;
+pub mod ipamd_settings;
+pub mod ipset;
+pub mod iptables_list;
+pub mod iptables_save;
+pub mod ipvsadm;
+pub mod kubeconfig;
+pub mod kubelet_config;
+pub mod kubelet_flags;
+pub mod large_environments;
+pub mod lsblk;
+pub mod lsmod;
+pub mod metrics;
+pub mod mounts;
+pub mod netstat;
+pub mod packages;
+pub mod ping;
+pub mod pod_local_storage;
+pub mod pressure;
+pub mod process_stat;
+pub mod procstat;
+pub mod ps;
+pub mod reboots;
+pub mod resolv_conf;
+pub mod selinux;
+pub mod services;
+pub mod sysctl;
+pub mod systemd_analyze;
+pub mod systemd_unit;
+pub mod threads;
+pub mod top;
+pub mod uname;
+pub mod xfs;
+
+mod content;
+#[cfg(test)]
+mod damage;
+mod heavy;
+mod json;
+mod words;
+
 use std::fmt;
 
 use memchr::memchr;
+
+pub use content::Content;
+pub use heavy::Heavy;
 
 /// Where something stands in its file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,0 +1,41 @@
+//! Faults that stand for one event: what a component prints in one breath, which no clock can put in order.
+
+use super::SYMPTOM;
+use super::fault::{Fault, Faults, Member};
+use super::graph::Graph;
+
+/// Lines of one breath stand so close in their file.
+const LINES: u64 = 12;
+/// ... and so close in time, in seconds.
+const SECONDS: i64 = 1;
+/// Faults that stand for one event besides the first.
+const MOST: usize = 3;
+
+/// Faults that stand for the same event as `root`: direct effects of the same area, printed in the same breath. A symptom that many things
+/// can bring about is never one.
+pub(super) fn facets(faults: &Faults<'_>, graph: &Graph, root: usize) -> Vec<usize> {
+    let cause = &faults.list[root];
+    let direct = graph.edges[root].iter().filter(|edge| {
+        let effect = &faults.list[edge.to];
+        area(effect) == area(cause)
+            && effect.upstream < SYMPTOM
+            && edge.explained.iter().any(|(number, (from, support))| {
+                support.strength >= 0.7 && one_breath(&cause.members[*from], &effect.members[*number])
+            })
+    });
+    direct.map(|edge| edge.to).take(MOST).collect()
+}
+
+fn area<'a>(fault: &Fault<'a>) -> &'a str {
+    fault.id.split('/').next().unwrap_or_default()
+}
+
+fn one_breath(cause: &Member<'_>, effect: &Member<'_>) -> bool {
+    let (Some(line), Some(other)) = (cause.finding.evidence.first(), effect.finding.evidence.first()) else {
+        return false;
+    };
+    if let (Some(a), Some(b)) = (cause.finding.first_seen, effect.finding.first_seen) {
+        return a.duration_since(b).as_secs().abs() <= SECONDS && !cause.sources.is_disjoint(&effect.sources);
+    }
+    line.file == other.file && line.line.abs_diff(other.line) <= LINES
+}
