@@ -1,8 +1,8 @@
 //! Running a tool: on a thread that may block, a bounded number at a time, until nobody waits for it any more.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use eks_logs_tools::{Call, Code, Context, Failure, Tool};
@@ -55,10 +55,13 @@ impl Drop for StopOnDrop {
     }
 }
 
+/// What tools work with, made when the first call needs it: the rules take longer to load than a list of tools may take.
+pub(crate) type Lazy = Arc<LazyLock<Context, Box<dyn FnOnce() -> Context + Send>>>;
+
 /// Runs calls.
 #[derive(Debug)]
 pub(crate) struct Runner {
-    context: Arc<Context>,
+    context: Lazy,
     places: Arc<Semaphore>,
     waiting: AtomicUsize,
     may_wait: usize,
@@ -75,9 +78,17 @@ impl Drop for Waiting<'_> {
 }
 
 impl Runner {
-    pub(crate) fn new(context: Arc<Context>, calls: usize, longest: Duration) -> Self {
+    pub(crate) fn new(context: Lazy, calls: usize, longest: Duration) -> Self {
         let places = Arc::new(Semaphore::new(calls));
         Self { context, places, waiting: AtomicUsize::new(0), may_wait: calls * 2, longest }
+    }
+
+    /// Makes what tools work with, if nobody has asked for it yet.
+    pub(crate) fn warm_up(&self) {
+        let context = Arc::clone(&self.context);
+        tokio::task::spawn_blocking(move || {
+            LazyLock::force(&context);
+        });
     }
 
     /// Calls a tool.
@@ -151,7 +162,7 @@ mod tests {
 
     fn runner(calls: usize, longest: Duration) -> Arc<Runner> {
         let context = Context::new(Bundles::Directory(".".into()));
-        Arc::new(Runner::new(Arc::new(context), calls, longest))
+        Arc::new(Runner::new(Arc::new(LazyLock::new(Box::new(|| context))), calls, longest))
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -196,6 +207,7 @@ mod tests {
         };
         assert_eq!(runner.run(watch, work).await.unwrap_err().code, Code::Stopped);
         let panics = |_: &Context| -> Result<(), Failure> { panic!("on purpose") };
-        assert_eq!(runner.run(Arc::default(), panics).await.unwrap_err().code, Code::Internal);
+        let patient = self::runner(1, Duration::from_secs(60));
+        assert_eq!(patient.run(Arc::default(), panics).await.unwrap_err().code, Code::Internal);
     }
 }

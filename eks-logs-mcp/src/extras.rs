@@ -22,6 +22,7 @@ pub(crate) struct Extra {
     pub(crate) profiles: Vec<String>,
     pub(crate) lists: Vec<String>,
     pub(crate) defaults: BTreeMap<String, Value>,
+    pub(crate) defaults_beside: BTreeMap<String, BTreeMap<String, Value>>,
     pub(crate) span: Option<Span>,
     pub(crate) task: Option<Following>,
 }
@@ -32,6 +33,8 @@ pub(crate) struct Extra {
 pub(crate) struct Span {
     pub(crate) start: String,
     pub(crate) end: String,
+    /// The argument that bounds it otherwise.
+    pub(crate) unless: String,
 }
 
 /// How work that a tool started is followed.

@@ -1,7 +1,7 @@
 //! What the server answers to each request of the protocol. Nothing is worked out here.
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use eks_logs_tools::{Code, Context, Failure, Needs};
@@ -18,7 +18,7 @@ use serde_json::{Map, Value, json};
 
 use crate::answer::cursor::Cursor;
 use crate::answer::fit::fit;
-use crate::call::{Runner, StopOnDrop, Watch};
+use crate::call::{Lazy, Runner, StopOnDrop, Watch};
 use crate::extras::Extras;
 use crate::offer::{CURSOR, Offer};
 use crate::task::Tasks;
@@ -26,6 +26,8 @@ use crate::{completion, prompt, resource, text};
 
 /// How often a client hears how far its call is.
 const PROGRESS: Duration = Duration::from_millis(500);
+/// Until then a client has its list of tools.
+const WARM_UP: Duration = Duration::from_millis(200);
 /// Protocol versions that are spoken, oldest first.
 const VERSIONS: &[ProtocolVersion] =
     &[ProtocolVersion::V_2025_06_18, ProtocolVersion::V_2025_11_25, ProtocolVersion::V_2026_07_28];
@@ -84,13 +86,31 @@ impl Server {
     /// # Errors
     /// `bad_argument` for a profile or a tool that there is not.
     pub fn new(context: Context, options: Options) -> Result<Self, Failure> {
+        Self::making(|| context, options)
+    }
+
+    /// The same, with the context made when it is first needed.
+    ///
+    /// # Errors
+    /// As [`Server::new`].
+    pub fn making(context: impl FnOnce() -> Context + Send + 'static, options: Options) -> Result<Self, Failure> {
         let offer = Offer::new(&options.tools, options.offline)?;
-        let runner = Runner::new(Arc::new(context), options.calls, options.longest_call);
+        let context: Lazy = Arc::new(LazyLock::new(Box::new(context)));
+        let runner = Runner::new(context, options.calls, options.longest_call);
         Ok(Self { shared: Arc::new(Shared { runner, offer, options, tasks: Tasks::default() }) })
     }
 }
 
 impl Server {
+    /// Loads the rules a moment from now, so that the first call need not.
+    pub(crate) fn warm_up(&self) {
+        let shared = Arc::clone(&self.shared);
+        tokio::spawn(async move {
+            tokio::time::sleep(WARM_UP).await;
+            shared.runner.warm_up();
+        });
+    }
+
     /// How many bundles the store holds; what is in its way otherwise.
     ///
     /// # Errors
@@ -162,23 +182,21 @@ impl Shared {
     /// The defaults that hold here, where an argument is not given.
     fn fill_in(&self, name: &str, arguments: &mut Map<String, Value>) {
         let extra = Extras::builtin().of(name);
-        if let Some(span) = &extra.span {
+        if let Some(span) = extra.span.as_ref().filter(|span| !arguments.contains_key(&span.unless)) {
             // A budget's worth of log is about three bytes a token.
             let most = self.options.answer_tokens as u64 * 3;
-            if let Some(start) = arguments.get(&span.start).and_then(Value::as_u64) {
-                let end = arguments.get(&span.end).and_then(Value::as_u64).unwrap_or(u64::MAX);
-                if end > start {
-                    arguments.insert(span.end.clone(), json!(end.min(start.saturating_add(most))));
-                }
+            let number = |name: &String| arguments.get(name).map(|value| value.as_u64());
+            // What is no number is the tool's to refuse.
+            if let (None | Some(Some(_)), None | Some(Some(_))) = (number(&span.start), number(&span.end)) {
+                let start = number(&span.start).flatten().unwrap_or(0);
+                let end = number(&span.end).flatten().unwrap_or(u64::MAX);
+                arguments.insert(span.end.clone(), json!(end.min(start.saturating_add(most))));
             }
         }
-        for (argument, value) in &extra.defaults {
-            let by_bytes = extra.span.as_ref().is_some_and(|span| {
-                argument == "lineCount" && (arguments.contains_key(&span.start) || arguments.contains_key(&span.end))
-            });
-            if !by_bytes {
-                arguments.entry(argument.clone()).or_insert_with(|| value.clone());
-            }
+        let beside = extra.defaults_beside.iter().filter(|(name, _)| arguments.contains_key(*name));
+        let defaults: Vec<_> = beside.flat_map(|(_, defaults)| defaults).chain(&extra.defaults).collect();
+        for (argument, value) in defaults {
+            arguments.entry(argument.clone()).or_insert_with(|| value.clone());
         }
     }
 

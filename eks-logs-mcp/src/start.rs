@@ -64,25 +64,30 @@ impl Clock for Now {
     }
 }
 
-/// What the tools work with.
+/// Makes what the tools work with; the built-in rules are loaded when it is called.
 ///
 /// # Errors
-/// What the store or the rules lack.
-pub async fn context(args: &Args) -> Result<Context, StartError> {
-    let mut context = Context::new(bundles(&args.store).await?);
-    if let Some(threads) = args.limits.threads {
-        context.threads = threads.into();
-    }
-    if let Some(rules) = &args.rules {
-        context.catalogue = load_rules(rules)?;
-    }
-    context.redact = !args.no_redact;
-    context.clock = Some(Arc::new(Now));
-    let mut limits = ScanLimits::default();
-    limits.kept_bytes = usize::from(args.limits.cache_mib) << 20;
-    limits.running = args.limits.scans.into();
-    context.scans = Some(Arc::new(Scans::new(limits)));
-    Ok(context)
+/// What the store or the rules of `--rules` lack.
+pub async fn context(args: &Args) -> Result<impl FnOnce() -> Context + Send + 'static, StartError> {
+    let bundles = bundles(&args.store).await?;
+    let rules = args.rules.as_deref().map(load_rules).transpose()?;
+    let args = args.clone();
+    Ok(move || {
+        let mut context = Context::new(bundles);
+        if let Some(threads) = args.limits.threads {
+            context.threads = threads.into();
+        }
+        if let Some(rules) = rules {
+            context.catalogue = rules;
+        }
+        context.redact = !args.no_redact;
+        context.clock = Some(Arc::new(Now));
+        let mut limits = ScanLimits::default();
+        limits.kept_bytes = usize::from(args.limits.cache_mib) << 20;
+        limits.running = args.limits.scans.into();
+        context.scans = Some(Arc::new(Scans::new(limits)));
+        context
+    })
 }
 
 /// Where the bundles are that `--store` means: one that it names, or all of a directory.
@@ -122,7 +127,8 @@ pub async fn run(args: Args) -> Result<(), StartError> {
     options.calls = args.limits.calls.into();
     options.longest_call = Duration::from_secs(args.limits.call_seconds.into());
     options.task_after = Duration::from_secs(args.limits.task_after.into());
-    let server = Server::new(context(&args).await?, options)?;
+    let server = Server::making(context(&args).await?, options)?;
+    server.warm_up();
     match args.http.http {
         Some(address) => http::serve(server, &http::Settings::new(address, &args.http)?).await,
         None => stdio(server).await,
@@ -130,17 +136,16 @@ pub async fn run(args: Args) -> Result<(), StartError> {
 }
 
 async fn stdio(server: Server) -> Result<(), StartError> {
-    let mut running = match server.serve(stdio_pipes()).await {
+    let running = match server.serve(stdio_pipes()).await {
         Ok(running) => running,
         // A client that leaves before it says anything is no failure.
         Err(rmcp::service::ServerInitializeError::ConnectionClosed(_)) => return Ok(()),
         Err(why) => return Err(StartError::Protocol(why.to_string())),
     };
+    let stop = running.cancellation_token();
     tokio::select! {
-        () = http::told_to_end() => {
-            let _ = running.close_with_timeout(Duration::from_secs(5)).await;
-        }
-        () = async { while !running.is_closed() { tokio::time::sleep(Duration::from_millis(50)).await } } => {}
+        _ = running.waiting() => {}
+        () = http::told_to_end() => stop.cancel(),
     }
     Ok(())
 }

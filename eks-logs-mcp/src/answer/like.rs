@@ -35,18 +35,24 @@ pub(crate) fn form(line: &str) -> String {
         if !form.is_empty() {
             form.push(' ');
         }
-        let digits = word.bytes().filter(u8::is_ascii_digit).count();
-        if digits * 3 >= word.len() || (digits > 0 && word.len() > 24) {
-            form.push('#');
-        } else {
-            let mut last = ' ';
-            for c in word.chars() {
-                let c = if c.is_ascii_digit() { '#' } else { c };
-                if c != '#' || last != '#' {
-                    form.push(c);
+        for piece in word.split_inclusive(|c: char| !c.is_ascii_alphanumeric()) {
+            let end = piece.trim_end_matches(|c: char| !c.is_ascii_alphanumeric()).len();
+            let (name, mark) = piece.split_at(end);
+            let numbered = name.bytes().any(|byte| byte.is_ascii_digit());
+            match name.trim_end_matches(|c: char| c.is_ascii_digit()) {
+                // eth0, vda1: a name with a number behind it.
+                stem if numbered
+                    && !stem.is_empty()
+                    && name.len() < 5
+                    && !stem.bytes().any(|byte| byte.is_ascii_digit()) =>
+                {
+                    form.push_str(stem);
+                    form.push('#');
                 }
-                last = c;
+                _ if numbered => form.push('#'),
+                _ => form.push_str(name),
             }
+            form.push_str(mark);
         }
     }
     form
@@ -124,6 +130,7 @@ mod tests {
             form("Killed process 2977 (aws-k8s-agent) total-vm:1327480kB"),
             form("Killed process 31 (aws-k8s-agent) total-vm:99kB")
         );
+        assert_eq!(form("pod web-7d4b9c6f5d-x2x4k on eth0"), "pod web-#-# on eth#");
         assert_ne!(form("Killed process 2977 (java)"), form("Killed process 2977 (node)"));
     }
 

@@ -42,7 +42,7 @@ fn environment() -> &'static Environment<'static> {
 pub(crate) fn of(tool: &str, answer: &Value, most: usize) -> String {
     let fence = Fence::of(answer);
     let (open, close) = (fence.open(), fence.close());
-    let told = TEMPLATES.iter().any(|(name, _)| *name == tool).then(|| {
+    let told = (answer.is_object() && TEMPLATES.iter().any(|(name, _)| *name == tool)).then(|| {
         let mut values = answer.clone();
         values["open"] = open.as_str().into();
         values["close"] = close.as_str().into();

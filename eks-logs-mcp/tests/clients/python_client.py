@@ -18,7 +18,7 @@ GIVEN = {
     "query": "oom",
     "finding_ids": ["F-001"],
     "clusterName": "prod",
-    "logKey": f"eks_{BUNDLE}/extracted/kernel/dmesg.human.current",
+    "logKey": "kernel/dmesg.human.current",
     "executionId": "11111111-2222-3333-4444-555555555555",
     "batchId": "none",
     "report": "The OOM killer took a node daemon [F-001].",

@@ -1,8 +1,6 @@
 //! Bearer tokens, against an issuer of the test's own.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-mod support;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -69,7 +67,7 @@ async fn setup() -> Setup {
         )
         .with_state((Arc::clone(&issuing), public));
     tokio::spawn(async move { axum::serve(listener, app).await });
-    let store = support::store();
+    let store = crate::support::store();
     let given = [
         "eks-logs-mcp",
         "--http",
@@ -86,7 +84,7 @@ async fn setup() -> Setup {
     ];
     let args = Args::parse_from(given.into_iter().map(Into::into).chain([store.path().as_os_str().to_owned()]));
     let settings = http::Settings::new(args.http.http.unwrap(), &args.http).unwrap();
-    let server = Server::new(context(&args).await.unwrap(), Options::default()).unwrap();
+    let server = Server::making(context(&args).await.unwrap(), Options::default()).unwrap();
     let url = listen(http::router(server, &settings, &CancellationToken::new())).await;
     Setup { issuer, url, issuing, key, _store: store }
 }

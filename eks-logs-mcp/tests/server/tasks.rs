@@ -1,16 +1,14 @@
 //! Calls that become tasks, for clients that follow them.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::{Client, ENDLESS, NODE, Running, arguments, modern, stdio, store};
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CancelTaskParams, GetTaskParams, GetTaskResult, TaskPayload, TaskStatus,
 };
 use rmcp::service::ClientLifecycleMode;
 use serde_json::json;
-use support::{Client, ENDLESS, NODE, Running, arguments, modern, stdio, store};
 
 fn follows() -> Client {
     Client { follows_tasks: true, ..Client::default() }
@@ -53,7 +51,7 @@ async fn a_long_call_is_followed_and_survives_a_restart() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_task_is_cancelled() {
     let store = store();
-    support::endless(store.path());
+    crate::support::endless(store.path());
     let args = ["--task-after", "0", "--scans", "1", "--call-seconds", "60"];
     let client = stdio(store.path(), &args, follows(), modern()).await;
     let CallToolResponse::Task(task) = begin(&client, ENDLESS).await else { panic!("no task") };

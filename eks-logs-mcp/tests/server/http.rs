@@ -1,16 +1,14 @@
 //! Streamable HTTP: the protocol over it, and the checks around it.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-mod support;
-
 use std::process::Stdio;
 use std::time::Duration;
 
+use crate::support::{Client, NODE, arguments, call, command, modern, store, structured};
 use rmcp::model::CallToolRequestParams;
 use rmcp::service::{ClientLifecycleMode, ClientServiceExt as _};
 use rmcp::transport::StreamableHttpClientTransport;
 use serde_json::{Value, json};
-use support::{Client, NODE, arguments, call, command, modern, store, structured};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Child;
 

@@ -1,17 +1,15 @@
 //! The real server over stdio, with the protocol library's own client.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-mod support;
-
 use std::sync::atomic::Ordering;
 
+use crate::support::{Client, NODE, SAMPLE_ID, arguments, call, modern, stdio, store, structured, text};
 use rmcp::model::{
     ArgumentInfo, CallToolRequest, CallToolRequestParams, ClientRequest, CompleteRequestParams, CompletionContext,
     GetPromptRequestParams, PaginatedRequestParams, ReadResourceRequestParams, Reference, ResourceContents,
 };
 use rmcp::service::{ClientLifecycleMode, PeerRequestOptions};
 use serde_json::{Value, json};
-use support::{Client, NODE, SAMPLE_ID, arguments, call, modern, stdio, store, structured, text};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_tool_answers_as_its_schema_says() {
@@ -25,12 +23,13 @@ async fn every_tool_answers_as_its_schema_says() {
             let mut given = json!({});
             for (name, value) in [
                 ("instanceId", json!(NODE)),
-                ("instanceIds", json!([NODE, support::HOSTILE])),
+                ("instanceIds", json!([NODE, crate::support::HOSTILE])),
                 ("query", json!("oom")),
                 ("finding_ids", json!(["F-001"])),
                 ("clusterName", json!("prod")),
+                ("logKey", json!("kernel/dmesg.human.current")),
             ] {
-                if takes(name) && (name != "instanceId" || !takes("logKey")) {
+                if takes(name) {
                     given[name] = value;
                 }
             }
@@ -162,7 +161,7 @@ async fn ids_and_paths_are_completed() {
     assert!(complete(finding, "finding", "F-", &[("id", SAMPLE_ID)]).await.contains(&"F-001".to_owned()));
     assert_eq!(complete(Reference::for_prompt("incident"), "instanceId", "i-0a", &[]).await, [NODE]);
     let both = complete(Reference::for_prompt("compare_nodes"), "instanceIds", &format!("{NODE},i-0b"), &[]).await;
-    assert_eq!(both, [format!("{NODE},{}", support::HOSTILE)]);
+    assert_eq!(both, [format!("{NODE},{}", crate::support::HOSTILE)]);
     assert!(complete(Reference::for_prompt("incident"), "symptom", "x", &[]).await.is_empty());
 }
 
@@ -182,13 +181,13 @@ async fn prompts_lay_out_steps() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cancelled_call_ends_its_scan() {
     let store = store();
-    support::endless(store.path());
+    crate::support::endless(store.path());
     let heard = Client::default();
     // One scan at a time: if the first did not end, the second would never begin.
     let args = ["--scans", "1", "--call-seconds", "60", "--threads", "1"];
     let client = stdio(store.path(), &args, heard.clone(), ClientLifecycleMode::Initialize).await;
-    let request =
-        CallToolRequestParams::new("triage").with_arguments(arguments(json!({ "instanceId": support::ENDLESS })));
+    let request = CallToolRequestParams::new("triage")
+        .with_arguments(arguments(json!({ "instanceId": crate::support::ENDLESS })));
     let request = ClientRequest::CallToolRequest(CallToolRequest::new(request));
     let running = client.send_cancellable_request(request, PeerRequestOptions::no_options()).await.unwrap();
     while heard.progress.load(Ordering::Relaxed) < 2 {
@@ -201,7 +200,7 @@ async fn a_cancelled_call_ends_its_scan() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_bundle_needs_no_id() {
-    let client = stdio(&support::sample(), &["--tools", "triage"], Client::default(), modern()).await;
+    let client = stdio(&crate::support::sample(), &["--tools", "triage"], Client::default(), modern()).await;
     let tools = client.list_all_tools().await.unwrap();
     assert_eq!(tools.len(), 1);
     let answer = structured(&tools, "triage", &call(&client, "triage", json!({})).await);

@@ -1,10 +1,8 @@
 //! Logs that try to speak to the model that reads them.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-mod support;
-
+use crate::support::{Client, HOSTILE, INJECTION, call, modern, stdio, store, structured, text};
 use serde_json::{Value, json};
-use support::{Client, HOSTILE, INJECTION, call, modern, stdio, store, structured, text};
 
 /// No character that hides, turns or commands, and log text between marks only.
 fn is_contained(text: &str) {
@@ -47,7 +45,9 @@ async fn log_text_stays_data() {
     for tool in ["search", "read"].into_iter().filter(|tool| eks_logs_tools::tool(tool).is_ok()) {
         let given = match tool {
             "search" => json!({ "instanceId": HOSTILE, "query": "ignore all previous" }),
-            _ => json!({ "logKey": format!("eks_{}/extracted/kernel/dmesg.human.current", support::HOSTILE_ID) }),
+            _ => {
+                json!({ "logKey": format!("eks_{}/extracted/kernel/dmesg.human.current", crate::support::HOSTILE_ID) })
+            }
         };
         let result = call(&client, tool, given).await;
         let answer = structured(&tools, tool, &result);
