@@ -10,6 +10,8 @@ use crate::state::Span;
 const FILE: usize = 32 << 20;
 /// Bytes that are kept of all files together, in the order in which they are read.
 const ALL: usize = 96 << 20;
+/// Bytes that are kept of the kernel's log: its first lines say which machine it is.
+const KERNEL: usize = 256 << 10;
 
 /// One state file.
 #[derive(Clone, Debug)]
@@ -74,30 +76,36 @@ pub(crate) struct Keeper {
 }
 
 impl Keeper {
-    /// Whether checks read files of this class.
-    fn keeps(class: FileClass) -> bool {
-        matches!(class.kind, FileKind::State | FileKind::Config | FileKind::Metrics)
+    /// How many bytes checks read of a file of this class.
+    fn limit(class: FileClass) -> usize {
+        match class.kind {
+            FileKind::State | FileKind::Config | FileKind::Metrics => FILE,
+            FileKind::Log if class.source.name() == "kernel" => KERNEL,
+            _ => 0,
+        }
     }
 
     /// A file begins. An empty one is kept too: that a tool printed nothing is a state.
     pub(crate) fn begin(&mut self, file: u32, class: FileClass) {
-        if Self::keeps(class) {
+        if Self::limit(class) > 0 {
             self.kept.entry(file).or_default();
         }
     }
 
     /// A block of a file, from `start`; blocks of one file come in order and may overlap.
     pub(crate) fn add(&mut self, file: u32, class: FileClass, start: u64, data: &[u8]) {
-        if !Self::keeps(class) {
+        let limit = Self::limit(class);
+        if limit == 0 {
             return;
         }
         let kept = self.kept.entry(file).or_default();
         let known = (kept.len() as u64).saturating_sub(start);
         let fresh = data.get(usize::try_from(known).unwrap_or(usize::MAX)..).unwrap_or_default();
-        let room = FILE.saturating_sub(kept.len()).min(ALL.saturating_sub(self.total)).min(fresh.len());
+        let room = limit.saturating_sub(kept.len()).min(ALL.saturating_sub(self.total)).min(fresh.len());
         kept.extend_from_slice(&fresh[..room]);
         self.total += room;
-        if room < fresh.len() {
+        // Of a log the rest was never wanted.
+        if room < fresh.len() && class.kind != FileKind::Log {
             self.cut.entry(file).or_insert_with(|| {
                 format!("too large to be judged as a whole: checks read its first {} bytes", kept.len())
             });

@@ -6,13 +6,15 @@
 //! `rules/<area>/<name>.toml` with `[check]`, its examples being the files of small bundles.
 
 mod files;
-mod network;
+pub(crate) mod network;
 mod node;
 mod verdict;
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 pub(crate) use files::{Keeper, StateFile, StateFiles};
+pub(crate) use network::view::Network;
 pub(crate) use node::NodeFiles;
 pub(crate) use verdict::{Judged, judge};
 
@@ -24,6 +26,7 @@ use crate::state::Span;
 pub(crate) struct State {
     /// The files as they are.
     pub(crate) files: StateFiles,
+    network: OnceLock<Network>,
     /// The node's own files, parsed.
     pub(crate) node: NodeFiles,
 }
@@ -31,7 +34,12 @@ pub(crate) struct State {
 impl State {
     pub(crate) fn new(files: StateFiles) -> Self {
         let node = NodeFiles::of(&files);
-        Self { files, node }
+        Self { files, node, network: OnceLock::new() }
+    }
+
+    /// The network's files, parsed at first use.
+    pub(crate) fn network(&self) -> &Network {
+        self.network.get_or_init(|| Network::of(&self.files))
     }
 }
 

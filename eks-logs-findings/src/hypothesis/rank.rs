@@ -16,6 +16,9 @@ const EXPLAINED: f64 = 0.6;
 /// How strongly it counts against a fault that many others can bring it about.
 const GENERIC: f64 = 0.15;
 
+/// What a rule that only wraps the error of something else keeps.
+const WRAPPER: f64 = 0.8;
+
 /// What a hypothesis' confidence is made of. Each part is between 0 and 1.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -162,7 +165,8 @@ fn specific(fault: &Fault<'_>) -> f64 {
     if fault.rule.is_none() && fault.id.starts_with("unrecognised/") {
         return 0.5;
     }
-    1.0 / (1.0 + GENERIC * (1.0 + fault.upstream as f64).ln())
+    let wraps = if fault.rule.is_some_and(|rule| rule.generic) { WRAPPER } else { 1.0 };
+    wraps / (1.0 + GENERIC * (1.0 + fault.upstream as f64).ln())
 }
 
 /// Whether the fault, or what follows from it, goes on at the end of the bundle.

@@ -13,7 +13,7 @@ use super::reports::Report;
 use super::sink::Read;
 use super::tally::{At, Quote, Tally};
 use super::unrecognised;
-use super::{EvidenceLimit, ScanError};
+use super::{EvidenceLimit, ScanError, ScanOptions};
 use crate::checks::{Judged, Keeper, State, StateFile, StateFiles, judge};
 use crate::clock::{Certainty, Clock};
 use crate::finding::{Course, Event, Evidence, Finding, Gap, Scan, Skipped};
@@ -27,8 +27,9 @@ pub(super) fn scan(
     bundle: &Located,
     catalogue: &Catalogue,
     read: Read,
-    evidence: EvidenceLimit,
+    options: ScanOptions,
 ) -> Result<Scan, ScanError> {
+    let evidence = options.evidence;
     let Read { mut tallies, mut state, inner_roots, at_root, refused, cuts } = read;
     let mut gaps: Vec<Gap> = cuts.into_iter().map(|detail| Gap { kind: "cut", file: None, detail }).collect();
     let mut refused: Vec<Skipped> =
@@ -85,7 +86,8 @@ pub(super) fn scan(
     gaps.dedup();
     let boots = account::boots(&tallies, &order, &clock);
     let files = order.iter().map(|at| account::report(&tallies.files[*at], &clock)).collect();
-    Ok(Scan { bundle: info, coverage, findings, boots, gaps, files, checks })
+    let lines = if options.index_lines { account::lines(&mut tallies.files) } else { Vec::new() };
+    Ok(Scan { bundle: info, coverage, findings, boots, gaps, files, checks, lines, indexed_at: None })
 }
 
 /// Puts findings into their canonical order and names them by it.
@@ -244,6 +246,7 @@ impl<'a> Context<'a> {
             }
         }
         let mut wrappers: Vec<RuleId> = group.context.iter().map(|(rule, _)| rule.id.clone()).collect();
+        wrappers.retain(|wrapper| *wrapper != rule.id);
         wrappers.sort();
         wrappers.dedup();
         Some(Finding {

@@ -9,7 +9,7 @@ use super::{Lines, Parsed, Span};
 pub struct NicStatistics {
     /// The line of its name.
     pub span: Span,
-    /// Its name.
+    /// Its name; empty where the heading is missing.
     pub name: Box<str>,
     /// Its counters, in order.
     pub counters: Vec<Counter>,
@@ -68,10 +68,12 @@ pub fn parse(text: &[u8]) -> Parsed<Vec<NicStatistics>> {
             parsed.value.push(NicStatistics { span, name: name.into(), counters, said: None });
             continue;
         }
-        let Some(interface) = parsed.value.last_mut() else {
+        if parsed.value.is_empty() {
+            // An excerpt without its heading is still about an interface, whichever it is.
+            parsed.value.push(NicStatistics { span, name: "".into(), counters: Vec::new(), said: None });
             parsed.problem(span, "expected `Interface NAME` first");
-            continue;
-        };
+        }
+        let Some(interface) = parsed.value.last_mut() else { continue };
         let counter = said.rsplit_once(':').and_then(|(name, value)| Some((name.trim(), value.trim().parse().ok()?)));
         match counter {
             Some((name, value)) => interface.counters.push(Counter { span, name: name.into(), value }),

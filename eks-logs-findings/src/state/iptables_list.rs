@@ -1,7 +1,7 @@
 //! `iptables --verbose --list` (and `ip6tables`): one table, with counters.
 //!
 //! The tool shortens counters to `K`, `M`, `G` and `T`, leaves the target's column blank where a rule has none, and ip6tables leaves out the
-//! fragment column. The collector appends `=======` and its own count of rules, which is not used: rules are counted here.
+//! fragment column. The collector appends `=======` and its own count of rules.
 
 use super::{Lines, Parsed, Span};
 
@@ -10,8 +10,8 @@ use super::{Lines, Parsed, Span};
 pub struct IptablesList {
     /// The chains, in the order in which they were printed.
     pub chains: Vec<Chain>,
-    /// What the collector counted, where its last line was there: without it the output was cut.
-    pub counted: Option<u64>,
+    /// What the collector counted, and where it says so: without that line the output was cut.
+    pub counted: Option<(Span, u64)>,
 }
 
 /// A counter, which may have been rounded.
@@ -102,7 +102,7 @@ pub fn parse(text: &[u8]) -> Parsed<IptablesList> {
             continue;
         }
         if let Some(count) = trimmed.strip_prefix("Total Number of Rules: ") {
-            parsed.value.counted = count.parse().ok();
+            parsed.value.counted = count.parse().ok().map(|count| (span, count));
         } else if let Some(rest) = line.strip_prefix("Chain ") {
             match chain(span, rest) {
                 Some(chain) => parsed.value.chains.push(chain),
@@ -212,7 +212,7 @@ Total Number of Rules: 3
         let parsed = parse(FILTER.as_bytes());
         assert_eq!(parsed.problems, []);
         let list = parsed.value;
-        assert_eq!((list.rule_count(), list.counted), (3, Some(3)));
+        assert_eq!((list.rule_count(), list.counted.map(|(_, count)| count)), (3, Some(3)));
         let input = &list.chains[0];
         assert_eq!(input.rules[0].target.as_deref(), Some("KUBE-FIREWALL"));
         assert_eq!(input.rules[0].packets, Count { value: 1_674_000, exact: false });
