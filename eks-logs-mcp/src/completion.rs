@@ -23,18 +23,18 @@ enum Kind {
     Nothing,
 }
 
-fn kind(request: &CompleteRequestParams, shared: &Shared) -> Result<Kind, Failure> {
+fn kind(request: &CompleteRequestParams, shared: &Shared) -> Kind {
     let name = request.argument.name.as_str();
     let known = match &request.r#ref {
-        Reference::Prompt(prompt) => prompt::arguments(&prompt.name)?,
+        // Somebody who types at an unknown place gets nothing, and no error.
+        Reference::Prompt(prompt) => prompt::arguments(&prompt.name),
         Reference::Resource(template) => {
             let known = resource::templates(&shared.offer).into_iter().any(|one| one.uri_template == template.uri);
-            // A client may also complete inside a concrete address: it gets nothing, and no error.
             if known { vec!["id", "path", "finding", "start", "end"] } else { Vec::new() }
         }
         _ => Vec::new(),
     };
-    Ok(match name {
+    match name {
         _ if !known.contains(&name) => Kind::Nothing,
         "id" | "bundleId" => Kind::Bundle,
         "instanceId" => Kind::Node,
@@ -42,7 +42,7 @@ fn kind(request: &CompleteRequestParams, shared: &Shared) -> Result<Kind, Failur
         "path" => Kind::Path,
         "finding" => Kind::Finding,
         _ => Kind::Nothing,
-    })
+    }
 }
 
 /// What the text of an argument may become: what begins with it first, then what holds it.
@@ -51,7 +51,7 @@ pub(crate) async fn complete(
     request: CompleteRequestParams,
     watch: Arc<Watch>,
 ) -> Result<CompleteResult, Failure> {
-    let kind = kind(&request, shared)?;
+    let kind = kind(&request, shared);
     let typed = request.argument.value;
     let given = |name: &str| request.context.as_ref().and_then(|context| context.get_argument(name)).cloned();
     let bundle = given("id").or_else(|| given("bundleId"));

@@ -6,6 +6,8 @@ use std::sync::OnceLock;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::answer::fit::Order;
+
 /// The whole file.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -21,6 +23,7 @@ pub(crate) struct Extras {
 pub(crate) struct Extra {
     pub(crate) profiles: Vec<String>,
     pub(crate) lists: Vec<String>,
+    pub(crate) brief: Vec<String>,
     pub(crate) defaults: BTreeMap<String, Value>,
     pub(crate) defaults_beside: BTreeMap<String, BTreeMap<String, Value>>,
     pub(crate) span: Option<Span>,
@@ -45,6 +48,13 @@ pub(crate) struct Following {
     pub(crate) tool: String,
     /// The field that names the work: in the answer that started it, and as the argument of the tool that follows it.
     pub(crate) id: String,
+}
+
+impl Extra {
+    /// How the lists of its answer are told.
+    pub(crate) fn order(&self) -> Order<'_> {
+        Order { first: &self.lists, brief: &self.brief }
+    }
 }
 
 impl Extras {

@@ -77,9 +77,10 @@ fn row(name: &str) -> Result<&'static Row, Failure> {
     })
 }
 
-/// The names of a prompt's arguments.
-pub(crate) fn arguments(name: &str) -> Result<Vec<&'static str>, Failure> {
-    Ok(row(name)?.argument.iter().map(|argument| argument.name.as_str()).collect())
+/// The names of a prompt's arguments; none for a prompt that there is not.
+pub(crate) fn arguments(name: &str) -> Vec<&'static str> {
+    let row = table().iter().find(|row| row.name == name);
+    row.into_iter().flat_map(|row| &row.argument).map(|argument| argument.name.as_str()).collect()
 }
 
 /// All prompts.

@@ -7,10 +7,11 @@ use std::time::Duration;
 use eks_logs_tools::{Code, Context, Failure, Needs};
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, CancelTaskParams, CompleteRequestParams, CompleteResult,
-    ContentBlock, ErrorData, GetPromptRequestParams, GetPromptResponse, GetTaskParams, GetTaskResult, Implementation,
-    ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, MetaObject,
-    PaginatedRequestParams, ProgressNotificationParam, ProtocolVersion, ReadResourceRequestParams,
-    ReadResourceResponse, ServerCapabilities, ServerConfig, Tool as WireTool, UpdateTaskParams,
+    ContentBlock, CustomRequest, CustomResult, ErrorCode, ErrorData, GetPromptRequestParams, GetPromptResponse,
+    GetTaskParams, GetTaskResult, Implementation, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
+    ListToolsResult, MetaObject, PaginatedRequestParams, ProgressNotificationParam, ProtocolVersion,
+    ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig, Tool as WireTool,
+    UpdateTaskParams,
 };
 use rmcp::service::RequestContext;
 use rmcp::{RoleServer, ServerHandler};
@@ -31,6 +32,24 @@ const WARM_UP: Duration = Duration::from_millis(200);
 /// Protocol versions that are spoken, oldest first.
 const VERSIONS: &[ProtocolVersion] =
     &[ProtocolVersion::V_2025_06_18, ProtocolVersion::V_2025_11_25, ProtocolVersion::V_2026_07_28];
+
+/// Methods that are answered.
+const METHODS: [&str; 14] = [
+    "initialize",
+    "server/discover",
+    "ping",
+    "tools/list",
+    "tools/call",
+    "resources/list",
+    "resources/templates/list",
+    "resources/read",
+    "prompts/list",
+    "prompts/get",
+    "completion/complete",
+    "tasks/get",
+    "tasks/update",
+    "tasks/cancel",
+];
 
 /// What a server may spend and what it offers.
 #[derive(Clone, Debug)]
@@ -168,12 +187,12 @@ impl Shared {
         let asked = format!("{name} {arguments}");
         let answer = self.runner.call(tool, arguments, watch).await?;
         let budget = self.options.answer_tokens;
-        let lists = &Extras::builtin().of(name).lists;
+        let order = Extras::builtin().of(name).order();
         let name = name.to_owned();
         // Fitting walks the whole answer: not on the threads that serve everybody.
         self.runner
             .run(Arc::default(), move |_| {
-                let part = fit(answer, lists, budget, &asked, cursor)?;
+                let part = fit(answer, order, budget, &asked, cursor)?;
                 Ok(success(&name, part.into_value(), budget))
             })
             .await
@@ -396,6 +415,22 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<CompleteResult, ErrorData> {
         while_wanted(&context, async |watch| completion::complete(&self.shared, request, watch).await).await
+    }
+
+    async fn on_custom_request(
+        &self,
+        request: CustomRequest,
+        _: RequestContext<RoleServer>,
+    ) -> Result<CustomResult, ErrorData> {
+        let method = text::quote::line(&request.method, 80);
+        // A method that we do have comes here when its parameters are not of its form.
+        if METHODS.contains(&request.method.as_str()) {
+            return Err(ErrorData::invalid_params(
+                format!("{method}: the parameters are not of the form that it takes"),
+                None,
+            ));
+        }
+        Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, method, None))
     }
 
     async fn get_task(

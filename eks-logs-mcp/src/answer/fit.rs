@@ -4,6 +4,7 @@ use eks_logs_tools::Failure;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::brief;
 use super::cursor::{Cursor, bound_to};
 use super::like::{Collapsed, collapse};
 use super::tokens::estimate;
@@ -16,6 +17,8 @@ const LONG_TEXT: usize = 2048;
 const LONG_STRING: usize = 1024;
 /// An entry that takes more than this share of the budget has its like lines collapsed.
 const LARGE_ENTRY: usize = 8;
+/// Tokens of what a part says of itself.
+const OWN: usize = 250;
 /// Lists inside entries of which it is told what was left out.
 const TOLD_COLLAPSED: usize = 20;
 
@@ -25,6 +28,15 @@ pub(crate) struct Part {
     pub(crate) value: Value,
     /// What is not in it; `None` for the whole answer.
     pub(crate) left: Option<Left>,
+}
+
+/// Which lists of an answer matter.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Order<'a> {
+    /// Those that come first, in this order; names may be the beginning of a path.
+    pub(crate) first: &'a [String],
+    /// Those whose entries may be told in brief, so that more of them fit.
+    pub(crate) brief: &'a [String],
 }
 
 /// What a part leaves for others.
@@ -40,6 +52,9 @@ pub(crate) struct Left {
     /// Lists inside entries of which like lines are left out.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) collapsed: Vec<Value>,
+    /// Objects that are left of each list inside an entry, where entries are told in brief.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) inner_entries: Option<usize>,
     /// Strings that are shortened.
     #[serde(skip_serializing_if = "is_none")]
     pub(crate) shortened: usize,
@@ -61,26 +76,26 @@ pub(crate) struct Listed {
 }
 
 /// A list of an answer that can be told in parts.
-struct List {
+pub(crate) struct List {
     /// Names from the root of the answer.
-    path: Vec<String>,
-    entries: Vec<Value>,
+    pub(crate) path: Vec<String>,
+    pub(crate) entries: Vec<Value>,
     /// Lines of a text, which are put together again.
-    text: bool,
+    pub(crate) text: bool,
 }
 
 impl List {
-    fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         self.path.join("/")
     }
 }
 
 /// The part of an answer that a cursor asks for.
 ///
-/// `lists` are those that matter, most important first; `asked` is what the answer answers, to which cursors are bound.
+/// `order` says which of its lists matter; `asked` is what the answer answers, to which cursors are bound.
 pub(crate) fn fit(
     mut answer: Value,
-    lists: &[String],
+    order: Order<'_>,
     budget: usize,
     asked: &str,
     cursor: Option<Cursor>,
@@ -89,7 +104,7 @@ pub(crate) fn fit(
     if cursor.is_none() && estimate(&whole) <= budget {
         return Ok(Part { value: answer, left: None });
     }
-    let found = take_lists(&mut answer, lists);
+    let mut found = take_lists(&mut answer, order.first);
     let content: Vec<String> = found.iter().map(|list| Value::from(list.entries.clone()).to_string()).collect();
     let content: Vec<&str> = std::iter::once(asked).chain(content.iter().map(String::as_str)).collect();
     let bound_to = bound_to(&content);
@@ -100,10 +115,18 @@ pub(crate) fn fit(
         }
         None => 0,
     };
-    let mut left =
-        Left { tokens: 0, budget, lists: Vec::new(), collapsed: Vec::new(), shortened: 0, next_cursor: None };
+    let mut left = Left {
+        tokens: 0,
+        budget,
+        lists: Vec::new(),
+        collapsed: Vec::new(),
+        inner_entries: None,
+        shortened: 0,
+        next_cursor: None,
+    };
     shorten(&mut answer, &mut left.shortened);
-    let mut used = estimate(&answer.to_string()) + 120;
+    let mut used = estimate(&answer.to_string()) + OWN;
+    left.inner_entries = brief::shorten(&mut found, order.brief, budget.saturating_sub(used));
     let (mut at, mut full, mut any) = (0, false, false);
     for list in found {
         let (name, total, text) = (list.name(), list.entries.len(), list.text);
@@ -238,7 +261,7 @@ pub(crate) fn schema() -> Value {
         "description": "Only where the answer is too large for one part: which part this is. Call again with the same arguments and \
                         cursor = nextCursor for the next one.",
         "properties": {
-            "tokens": count, "budget": count, "shortened": count,
+            "tokens": count, "budget": count, "shortened": count, "innerEntries": count,
             "lists": { "type": "array", "items": {
                 "type": "object", "required": ["list", "from", "to", "total"],
                 "properties": { "list": text, "from": count, "to": count, "total": count } } },

@@ -7,7 +7,7 @@ fn parts(answer: &Value, lists: &[String], budget: usize) -> Vec<Part> {
     let mut parts = Vec::new();
     let mut cursor = None;
     loop {
-        let part = fit(answer.clone(), lists, budget, "asked", cursor).unwrap();
+        let part = fit(answer.clone(), Order { first: lists, brief: &[] }, budget, "asked", cursor).unwrap();
         let next = part.left.as_ref().and_then(|left| left.next_cursor.clone());
         parts.push(part);
         assert!(parts.len() < 5000, "parts without end");
@@ -18,6 +18,10 @@ fn parts(answer: &Value, lists: &[String], budget: usize) -> Vec<Part> {
     }
 }
 
+fn first(names: &[String]) -> Order<'_> {
+    Order { first: names, brief: &[] }
+}
+
 fn entries(value: &Value, list: &str) -> Vec<Value> {
     value[list].as_array().cloned().unwrap_or_default()
 }
@@ -25,7 +29,7 @@ fn entries(value: &Value, list: &str) -> Vec<Value> {
 #[test]
 fn a_small_answer_stays_as_it_is() {
     let answer = json!({ "success": true, "findings": [1, 2, 3] });
-    let part = fit(answer.clone(), &[], 1000, "asked", None).unwrap();
+    let part = fit(answer.clone(), Order::default(), 1000, "asked", None).unwrap();
     assert_eq!(part.value, answer);
     assert!(part.left.is_none());
 }
@@ -34,7 +38,7 @@ fn a_small_answer_stays_as_it_is() {
 fn what_matters_comes_first() {
     let line = "x ".repeat(200);
     let answer = json!({ "a": vec![line.clone(); 10], "z": vec![line; 10] });
-    let part = fit(answer, &["z".to_owned()], 2500, "asked", None).unwrap();
+    let part = fit(answer, first(&["z".to_owned()]), 2500, "asked", None).unwrap();
     assert!(entries(&part.value, "z").len() > entries(&part.value, "a").len());
     let left = part.left.unwrap();
     assert!(left.tokens <= 2500 && left.next_cursor.is_some());
@@ -44,18 +48,18 @@ fn what_matters_comes_first() {
 #[test]
 fn a_cursor_of_another_answer_is_refused() {
     let answer = |last: u64| json!({ "findings": (0..500).map(|at| json!({ "id": at })).chain([json!(last)]).collect::<Vec<_>>() });
-    let next = fit(answer(1), &[], 300, "asked", None).unwrap().left.unwrap().next_cursor.unwrap();
+    let next = fit(answer(1), Order::default(), 300, "asked", None).unwrap().left.unwrap().next_cursor.unwrap();
     let cursor = Some(Cursor::read(&next).unwrap());
-    assert!(fit(answer(1), &[], 300, "asked", cursor).is_ok());
-    assert!(fit(answer(2), &[], 300, "asked", cursor).is_err(), "the content has changed");
-    assert!(fit(answer(1), &[], 300, "asked otherwise", cursor).is_err(), "another question");
+    assert!(fit(answer(1), Order::default(), 300, "asked", cursor).is_ok());
+    assert!(fit(answer(2), Order::default(), 300, "asked", cursor).is_err(), "the content has changed");
+    assert!(fit(answer(1), Order::default(), 300, "asked otherwise", cursor).is_err(), "another question");
 }
 
 #[test]
 fn one_entry_that_is_too_large_is_shortened_and_said() {
     let lines: Vec<Value> = (0..4000).map(|at| json!({ "text": format!("line {at} {}", "y".repeat(3000)) })).collect();
     let answer = json!({ "findings": [{ "id": "F-001", "count": 4000, "evidence": lines }] });
-    let part = fit(answer, &["findings".to_owned()], 4000, "asked", None).unwrap();
+    let part = fit(answer, first(&["findings".to_owned()]), 4000, "asked", None).unwrap();
     let left = part.left.unwrap();
     assert!(estimate(&part.value.to_string()) <= 4000);
     assert_eq!(part.value["findings"][0]["count"], 4000);
@@ -79,7 +83,7 @@ proptest! {
     fn parts_hold_every_entry_once_and_in_order(
         a in proptest::collection::vec("[a-z ]{0,80}", 0..60),
         b in proptest::collection::vec(0_u32..1000, 0..60),
-        budget in 150_usize..900,
+        budget in 300_usize..900,
     ) {
         let answer = json!({ "scalar": "s", "a": a, "inner": { "b": b } });
         let parts = parts(&answer, &["inner/b".to_owned()], budget);

@@ -1,5 +1,6 @@
 //! Answers on the wire: bounded, in parts where they are large, with a text for models beside the structure for programs.
 
+mod brief;
 pub(crate) mod cursor;
 pub(crate) mod fit;
 mod like;

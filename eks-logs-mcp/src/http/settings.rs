@@ -84,12 +84,17 @@ impl Settings {
                 "--allow-origin {bad}: give scheme, host and port, such as https://app.example.com:443"
             ));
         }
+        let mut origins = http.allow_origin.clone();
+        if address.ip().is_loopback() && issuer.is_none() {
+            // Pages of this machine, such as an inspector's; a page from elsewhere has its own origin, whatever name it gives us.
+            origins.extend(["http://localhost:*", "http://127.0.0.1:*", "http://[::1]:*"].map(str::to_owned));
+        }
         Ok(Self {
             address,
             // A session belongs to whoever began it; with tokens each request says who it is.
             stateless: http.stateless || issuer.is_some(),
             hosts,
-            origins: http.allow_origin.clone(),
+            origins,
             max_request_bytes: http.max_request_kib as usize * 1024,
             grace: Duration::from_secs(http.grace_seconds.into()),
             issuer,

@@ -8,7 +8,7 @@ use rmcp::model::{CacheScope, MetaObject, ReadResourceResult, ResourceContents};
 use serde_json::{Value, json};
 
 use super::Address;
-use crate::answer::fit::fit;
+use crate::answer::fit::{Order, fit};
 use crate::bundles;
 use crate::call::Watch;
 use crate::extras::Extras;
@@ -27,12 +27,12 @@ pub(crate) async fn read(shared: &Arc<Shared>, uri: &str, watch: Arc<Watch>) -> 
         Address::Bundle { id } => json_of(uri, bundle(shared, &id, watch).await?),
         Address::Findings { id } => {
             let answer = errors(shared, &id, None, "concise", watch).await?;
-            let lists = &Extras::builtin().of("errors").lists;
-            json_of(uri, fit(answer, lists, shared.options.answer_tokens, uri, None)?.into_value())
+            let order = Extras::builtin().of("errors").order();
+            json_of(uri, fit(answer, order, shared.options.answer_tokens, uri, None)?.into_value())
         }
         Address::Finding { id, finding } => {
             let found = one_finding(shared, &id, &finding, watch).await?;
-            json_of(uri, fit(found, &[], shared.options.answer_tokens, uri, None)?.into_value())
+            json_of(uri, fit(found, Order::default(), shared.options.answer_tokens, uri, None)?.into_value())
         }
         Address::File { id, path, start, end } => file(shared, uri, &id, &path, start, end, watch).await?,
     };

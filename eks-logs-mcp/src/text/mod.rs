@@ -106,6 +106,12 @@ fn part(text: &mut String, part: &Value) {
         })
         .collect();
     text.push_str(&format!("Part of a larger answer: {}.\n", quote::line(&told.join(", "), 800)));
+    if let Some(inner) = part["innerEntries"].as_u64() {
+        text.push_str(&format!(
+            "Entries are told in brief, with at most {inner} lines or steps of each inner list: errors with response_format detailed, or \
+             the resource of a finding, has all.\n"
+        ));
+    }
     for collapsed in part["collapsed"].as_array().into_iter().flatten().take(8) {
         let name = collapsed["list"].as_str().unwrap_or_default();
         text.push_str(&format!(

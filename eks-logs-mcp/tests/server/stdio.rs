@@ -206,3 +206,40 @@ async fn one_bundle_needs_no_id() {
     let answer = structured(&tools, "triage", &call(&client, "triage", json!({})).await);
     assert_eq!(answer["bundleId"], SAMPLE_ID);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_malformed_gets_a_code_and_the_server_goes_on() {
+    use std::process::Stdio;
+    use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+
+    let store = store();
+    let mut child = crate::support::command(store.path(), &["--log", "error"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let (mut input, mut output) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()).lines());
+    let hello = json!({ "jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {
+        "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name": "raw", "version": "1" } } });
+    let mut ask = async |line: &str| {
+        input.write_all(line.as_bytes()).await.unwrap();
+        input.write_all(b"\n").await.unwrap();
+        input.flush().await.unwrap();
+        serde_json::from_str::<Value>(&output.next_line().await.unwrap().expect("alive")).unwrap()
+    };
+    assert_eq!(ask(&hello.to_string()).await["result"]["protocolVersion"], "2025-11-25");
+    for (line, code) in [
+        ("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"no/such\"}", -32601),
+        ("{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"tools/call\",\"params\":{\"name\":5}}", -32602),
+        ("{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"resources/read\",\"params\":{\"uri\":[]}}", -32602),
+        ("{\"jsonrpc\":\"2.0\",\"id\":4,\"method\":\"tools/call\",\"params\":{\"name\":\"none\"}}", -32602),
+        ("this is no JSON", -32700),
+        ("{\"jsonrpc\":\"2.0\",\"id\":5,", -32700),
+    ] {
+        assert_eq!(ask(line).await["error"]["code"], code, "{line}");
+    }
+    let list = ask("{\"jsonrpc\":\"2.0\",\"id\":6,\"method\":\"tools/list\"}").await;
+    assert!(list["result"]["tools"].is_array(), "{list}");
+}
