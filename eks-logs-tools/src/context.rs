@@ -30,6 +30,8 @@ pub struct Context {
     pub redact: bool,
     /// Where our own records are kept; without it, beside the bundles of a directory, and nowhere for the rest.
     pub records: Option<Arc<dyn StoreWriter>>,
+    /// The cluster whose baseline learns from bundles as they are indexed; none does without it.
+    pub learns: Option<String>,
     /// Tells how old a bundle is; without it, answers do not say, and the same bundle gives the same bytes.
     pub clock: Option<Arc<dyn Clock>>,
     /// Keeps scans between calls, for an adapter that lives longer than one. Calls that wait for one block their thread.
@@ -130,6 +132,7 @@ impl Context {
             threads,
             redact: true,
             records: None,
+            learns: None,
             clock: None,
             scans: None,
         }
@@ -188,8 +191,9 @@ impl Context {
     /// What the stored index tells, if it is of this bundle and these rules; else a scan.
     async fn found(&self, bundle: &Located, evidence: EvidenceLimit, call: Call<'_>) -> Result<Scan, Failure> {
         if let Stored::Fresh(stored) = index::load(bundle, &self.catalogue).await?
-            && let Some(mut found) = index::with_evidence(*stored, evidence)
+            && index::has_evidence(&stored, evidence)
         {
+            let mut found = *stored;
             self.redact(&mut found);
             return Ok(found);
         }
@@ -225,7 +229,7 @@ impl Context {
         }
     }
 
-    fn redact(&self, found: &mut Scan) {
+    pub(crate) fn redact(&self, found: &mut Scan) {
         if !self.redact {
             return;
         }
