@@ -74,6 +74,10 @@ pub struct Limits {
     #[arg(long, value_name = "MIB", default_value_t = 64, value_parser = clap::value_parser!(u16).range(0..=16_384))]
     pub cache_mib: u16,
 
+    /// The largest request
+    #[arg(long, value_name = "KIB", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    pub max_request_kib: u32,
+
     /// Seconds after which a call becomes a task, for clients that follow tasks
     #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u32).range(0..=3_600))]
     pub task_after: u32,
@@ -98,10 +102,6 @@ pub struct Http {
     /// Web origins that may call, such as https://app.example.com:443; pages of this machine may where no token is asked for
     #[arg(long, value_name = "ORIGIN", value_delimiter = ',', requires = "http")]
     pub allow_origin: Vec<String>,
-
-    /// The largest request body
-    #[arg(long, value_name = "KIB", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..=65_536))]
-    pub max_request_kib: u32,
 
     /// Seconds that requests in flight have to end when the server is stopped
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]

@@ -18,6 +18,7 @@ mod prompt;
 mod resource;
 mod server;
 mod start;
+mod stdio;
 mod task;
 mod telemetry;
 mod text;

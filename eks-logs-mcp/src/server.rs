@@ -202,8 +202,8 @@ impl Shared {
     fn fill_in(&self, name: &str, arguments: &mut Map<String, Value>) {
         let extra = Extras::builtin().of(name);
         if let Some(span) = extra.span.as_ref().filter(|span| !arguments.contains_key(&span.unless)) {
-            // A budget's worth of log is about three bytes a token.
-            let most = self.options.answer_tokens as u64 * 3;
+            // Two bytes of dense log make a token: what is asked for fits one part.
+            let most = self.options.answer_tokens as u64 * 2;
             let number = |name: &String| arguments.get(name).map(|value| value.as_u64());
             // What is no number is the tool's to refuse.
             if let (None | Some(Some(_)), None | Some(Some(_))) = (number(&span.start), number(&span.end)) {

@@ -8,7 +8,6 @@ use eks_logs_core::Clock;
 use eks_logs_tools::{Bundles, Code, Context, Failure, ScanLimits, Scans, load_rules, open_local};
 use jiff::Timestamp;
 use rmcp::ServiceExt as _;
-use rmcp::transport::stdio_pipes;
 
 use crate::args::Args;
 use crate::server::{Options, Server};
@@ -130,13 +129,14 @@ pub async fn run(args: Args) -> Result<(), StartError> {
     let server = Server::making(context(&args).await?, options)?;
     server.warm_up();
     match args.http.http {
-        Some(address) => http::serve(server, &http::Settings::new(address, &args.http)?).await,
-        None => stdio(server).await,
+        Some(address) => http::serve(server, &http::Settings::new(address, &args)?).await,
+        None => stdio(server, args.limits.max_request_kib as usize * 1024).await,
     }
 }
 
-async fn stdio(server: Server) -> Result<(), StartError> {
-    let running = match server.serve(stdio_pipes()).await {
+async fn stdio(server: Server, longest: usize) -> Result<(), StartError> {
+    let crate::stdio::Streams { transport, written } = crate::stdio::streams(longest);
+    let running = match server.serve(transport).await {
         Ok(running) => running,
         // A client that leaves before it says anything is no failure.
         Err(rmcp::service::ServerInitializeError::ConnectionClosed(_)) => return Ok(()),
@@ -144,7 +144,9 @@ async fn stdio(server: Server) -> Result<(), StartError> {
     };
     let stop = running.cancellation_token();
     tokio::select! {
-        _ = running.waiting() => {}
+        _ = running.waiting() => {
+            let _ = written.await;
+        }
         () = http::told_to_end() => stop.cancel(),
     }
     Ok(())

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::bearer::{Expected, Issuer};
 use super::keys::Keys;
-use crate::args::Http;
+use crate::args::Args;
 use crate::start::StartError;
 
 /// How HTTP is served.
@@ -51,7 +51,8 @@ impl Settings {
     ///
     /// # Errors
     /// What is not safe: an address that others reach without tokens, an issuer without TLS.
-    pub fn new(address: SocketAddr, http: &Http) -> Result<Self, StartError> {
+    pub fn new(address: SocketAddr, args: &Args) -> Result<Self, StartError> {
+        let http = &args.http;
         let issuer = match (&http.oidc_issuer, &http.oidc_audience, &http.public_url) {
             (Some(issuer), Some(audience), Some(public)) => {
                 for (option, url) in [("--oidc-issuer", issuer), ("--public-url", public)] {
@@ -95,7 +96,7 @@ impl Settings {
             stateless: http.stateless || issuer.is_some(),
             hosts,
             origins,
-            max_request_bytes: http.max_request_kib as usize * 1024,
+            max_request_bytes: args.limits.max_request_kib as usize * 1024,
             grace: Duration::from_secs(http.grace_seconds.into()),
             issuer,
         })
@@ -107,12 +108,11 @@ mod tests {
     use clap::Parser as _;
 
     use super::*;
-    use crate::args::Args;
 
     fn settings(args: &[&str]) -> Result<Settings, StartError> {
         let args = ["eks-logs-mcp", "--store", "."].iter().chain(args);
-        let http = Args::try_parse_from(args).map_err(|why| StartError::Usage(why.to_string()))?.http;
-        Settings::new(http.http.unwrap(), &http)
+        let args = Args::try_parse_from(args).map_err(|why| StartError::Usage(why.to_string()))?;
+        Settings::new(args.http.http.unwrap(), &args)
     }
 
     #[test]

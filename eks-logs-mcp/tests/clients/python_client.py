@@ -9,6 +9,7 @@ import sys
 import jsonschema
 from mcp import Client, ClientSession, StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
+from mcp_types import PaginatedRequestParams
 
 NODE = "i-0a1b2c3d4e5f60718"
 BUNDLE = f"{NODE}_2026-11-20_0312-UTC_0.7.9"
@@ -54,7 +55,7 @@ async def try_all(session):
 
     uris, cursor = [], None
     while True:
-        page = await session.list_resources(cursor=cursor)
+        page = await session.list_resources(params=PaginatedRequestParams(cursor=cursor) if cursor else None)
         uris += [str(resource.uri) for resource in page.resources]
         cursor = page.next_cursor
         if not cursor:

@@ -73,14 +73,14 @@ inspector() {
     for era in legacy modern; do
       # shellcheck disable=SC2086 # the server's command line is several words
       ask() { (cd "$work" && "${inspect[@]}" --protocol-era $era $target "$@"); }
-      ask --method tools/list | grep -q '"triage"'
-      ask --method tools/call --tool-name errors --tool-arg "instanceId=$node" | grep -q '"totalFindings"'
-      ask --method tools/call --tool-name rules | grep -q '"nextCursor"'
-      ask --method resources/list | grep -q 'eks-logs://bundle/'
-      ask --method resources/templates/list | grep -q 'eks-logs://bundle/{id}/findings/{finding}'
-      ask --method resources/read --uri "eks-logs://bundle/${node}_2026-11-20_0312-UTC_0.7.9/findings" | grep -q 'F-001'
-      ask --method prompts/list | grep -q '"incident"'
-      ask --method prompts/get --prompt-name incident --prompt-args "instanceId=$node" | grep -q "$node"
+      ask --method tools/list | grep >/dev/null '"triage"'
+      ask --method tools/call --tool-name errors --tool-arg "instanceId=$node" | grep >/dev/null '"totalFindings"'
+      ask --method tools/call --tool-name rules | grep >/dev/null '"nextCursor"'
+      ask --method resources/list | grep >/dev/null 'eks-logs://bundle/'
+      ask --method resources/templates/list | grep >/dev/null 'eks-logs://bundle/{id}/findings/{finding}'
+      ask --method resources/read --uri "eks-logs://bundle/${node}_2026-11-20_0312-UTC_0.7.9/findings" | grep >/dev/null 'F-001'
+      ask --method prompts/list | grep >/dev/null '"incident"'
+      ask --method prompts/get --prompt-name incident --prompt-args "instanceId=$node" | grep >/dev/null "$node"
       echo "inspector, $era: ok"
     done
   done

@@ -83,7 +83,7 @@ async fn setup() -> Setup {
         "--store",
     ];
     let args = Args::parse_from(given.into_iter().map(Into::into).chain([store.path().as_os_str().to_owned()]));
-    let settings = http::Settings::new(args.http.http.unwrap(), &args.http).unwrap();
+    let settings = http::Settings::new(args.http.http.unwrap(), &args).unwrap();
     let server = Server::making(context(&args).await.unwrap(), Options::default()).unwrap();
     let url = listen(http::router(server, &settings, &CancellationToken::new())).await;
     Setup { issuer, url, issuing, key, _store: store }
