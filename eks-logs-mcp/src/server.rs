@@ -34,10 +34,8 @@ const VERSIONS: &[ProtocolVersion] =
     &[ProtocolVersion::V_2025_06_18, ProtocolVersion::V_2025_11_25, ProtocolVersion::V_2026_07_28];
 
 /// Methods that are answered.
-const METHODS: [&str; 14] = [
-    "initialize",
+const METHODS: [&str; 12] = [
     "server/discover",
-    "ping",
     "tools/list",
     "tools/call",
     "resources/list",
@@ -387,8 +385,13 @@ impl ServerHandler for Server {
         request: ReadResourceRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
-        let read =
-            while_wanted(&context, async |watch| resource::read(&self.shared, &request.uri, watch).await).await?;
+        let read = while_wanted(&context, async |watch| resource::read(&self.shared, &request.uri, watch).await).await;
+        let read = read.map_err(|mut error| {
+            if let Some(Value::Object(data)) = &mut error.data {
+                data.insert("uri".to_owned(), request.uri.as_str().into());
+            }
+            error
+        })?;
         Ok(ReadResourceResponse::Complete(read))
     }
 
