@@ -185,3 +185,24 @@ proptest! {
         }
     }
 }
+
+/// A member that is asked for after another is found by reading on from there, over members that are skipped.
+#[test]
+fn members_are_found_one_after_the_other() {
+    use eks_logs_core::{ByteRange, Store as _};
+    let mut fixture = Fixture::default();
+    for at in 0..12_u8 {
+        let path = StorePath::parse(&format!("var_log/file-{at:02}")).unwrap();
+        fixture.insert(path, vec![b'a' + at; 40_000 + usize::from(at) * 777]);
+    }
+    let plain = tar(&fixture);
+    for bytes in [gzip(&plain), plain] {
+        let store = ArchiveStore::from_bytes(bytes, "test").unwrap();
+        // In the archive's order, which is the reverse, with gaps between them.
+        for (path, content) in fixture.iter().rev().step_by(3) {
+            let read = block_on(store.get(path, ByteRange::WHOLE)).unwrap();
+            assert_eq!(read, content.as_slice(), "{path}");
+        }
+        assert_eq!(block_on(store.children(&StorePath::parse("var_log").unwrap())).unwrap().objects.len(), 12);
+    }
+}

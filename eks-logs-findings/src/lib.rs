@@ -53,5 +53,5 @@ pub use finding::{
 pub use hypothesis::{Diagnosis, Hypothesis, diagnose, hypotheses};
 pub use platform::Platform;
 pub use rule::{Catalogue, Rule, RuleError, RuleId};
-pub use scan::{EvidenceLimit, Progress, ScanError, ScanOptions, scan};
+pub use scan::{EvidenceLimit, Progress, ScanError, ScanOptions, Stop, scan, scan_until};
 pub use severity::{Severity, UnknownSeverity};

@@ -10,13 +10,14 @@ use eks_logs_core::{
     Timer,
 };
 use eks_logs_findings::index::{self, Stored};
-use eks_logs_findings::{BundleInfo, Catalogue, EvidenceLimit, Progress, Scan, ScanOptions, scan};
+use eks_logs_findings::{BundleInfo, Catalogue, EvidenceLimit, Progress, Scan, ScanOptions, Stop, scan_until};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::failure::{Code, Failure};
 use crate::redact;
+use crate::scans::{Key, Place, Scans};
 
 /// What all calls of one adapter share.
 #[derive(Clone, Debug)]
@@ -43,6 +44,8 @@ pub struct Context {
     pub inventory: Option<Arc<dyn Inventory>>,
     /// Waits, for tools that work on an AWS account.
     pub timer: Option<Arc<dyn Timer>>,
+    /// Keeps scans between calls, for an adapter that lives longer than one. Calls that wait for one block their thread.
+    pub scans: Option<Arc<Scans>>,
 }
 
 /// What one call brings besides its arguments.
@@ -54,9 +57,6 @@ pub struct Call<'a> {
     /// Asked now and then: true ends the work, because nobody waits for it any more or its time is over.
     pub stop: Option<Stop<'a>>,
 }
-
-/// Says whether work should end.
-pub type Stop<'a> = &'a (dyn Fn() -> bool + Send + Sync);
 
 impl fmt::Debug for Call<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -147,6 +147,7 @@ impl Context {
             collector: None,
             inventory: None,
             timer: None,
+            scans: None,
         }
     }
 
@@ -185,6 +186,23 @@ impl Context {
     /// # Errors
     /// A [`Failure`] if nothing of the bundle can be read.
     pub async fn scan(&self, bundle: &Located, evidence: EvidenceLimit, call: Call<'_>) -> Result<Scan, Failure> {
+        let state = match &self.scans {
+            Some(_) => bundle.store.state(&bundle.root).await?,
+            None => None,
+        };
+        let (Some(scans), Some(state)) = (&self.scans, state) else {
+            return self.found(bundle, evidence, call).await;
+        };
+        let key = Key::new(bundle.locator.clone(), state.0, evidence);
+        let scan = match scans.place(key, &|| call.stop.is_some_and(|stop| stop()))? {
+            Place::Kept(scan) => scan,
+            Place::Turn(turn) => turn.done(self.found(bundle, evidence, call).await?),
+        };
+        Ok(Arc::unwrap_or_clone(scan))
+    }
+
+    /// What the stored index tells, if it is of this bundle and these rules; else a scan.
+    async fn found(&self, bundle: &Located, evidence: EvidenceLimit, call: Call<'_>) -> Result<Scan, Failure> {
         if let Stored::Fresh(stored) = index::load(bundle, &self.catalogue).await?
             && index::has_evidence(&stored, evidence)
         {
@@ -203,7 +221,7 @@ impl Context {
         call: Call<'_>,
     ) -> Result<Scan, Failure> {
         let options = ScanOptions::default().with_threads(self.threads).with_evidence(evidence);
-        let mut found = scan(bundle, catalogue, options, call.progress).await?;
+        let mut found = scan_until(bundle, catalogue, options, call.progress, call.stop).await?;
         self.redact(&mut found);
         Ok(found)
     }

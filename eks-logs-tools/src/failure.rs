@@ -29,6 +29,10 @@ pub enum Code {
     NotCollectable,
     /// The tool works on an AWS account, and none is set up.
     NeedsAws,
+    /// Too much is asked of this server right now.
+    Busy,
+    /// Ended before the answer, because whoever asked does not wait any more or the time is over.
+    Stopped,
     /// Our own fault.
     Internal,
 }
@@ -42,8 +46,8 @@ impl Code {
             Code::NotFound | Code::Unreadable | Code::DocumentNotFound => 404,
             Code::Conflict | Code::NotCollectable => 409,
             Code::NeedsAws => 400,
-            Code::Throttled => 429,
-            Code::StoreUnavailable => 503,
+            Code::Throttled | Code::Busy => 429,
+            Code::StoreUnavailable | Code::Stopped => 503,
             Code::Internal => 500,
         }
     }
@@ -115,6 +119,7 @@ impl From<Error> for Failure {
             Error::Unavailable { .. } => (Code::StoreUnavailable, "check the network and the endpoint, then try again"),
             Error::WrongRegion { .. } => (Code::BadArgument, "ask in the region that is named"),
             Error::Rejected { .. } => (Code::BadArgument, "correct what the service does not accept"),
+            Error::Stopped => (Code::Stopped, "ask again, and wait longer or for less"),
             Error::Precondition { .. } => (Code::Conflict, "read the record again and retry"),
             Error::Io { .. } => (Code::StoreUnavailable, "see what the operating system said"),
             _ => (Code::Internal, "report this"),

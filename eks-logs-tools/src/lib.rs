@@ -38,17 +38,17 @@ mod open;
 mod page;
 mod read;
 mod rules;
+mod scans;
+mod search;
 mod summarize;
 mod tool;
 mod triage;
 mod validate;
 mod verify;
+mod whole;
 mod window;
 
-pub use baseline::{BaselineAction, BaselineAnswer, BaselineRequest, learn};
-pub use compare::{CompareAnswer, CompareFields, CompareRequest, ConfigDiff, compare_bundles};
-mod search;
-mod whole;
+pub use eks_logs_findings::Stop;
 
 pub use artifact::{ArtifactAnswer, ArtifactRequest};
 pub use aws::Task;
@@ -65,7 +65,9 @@ pub use aws::collect::{CollectAnswer, CollectRequest};
 pub use aws::fleet::FleetGap;
 pub use aws::history::{Collection, Filters, HistoryAnswer, HistoryRequest, RegionGap};
 pub use aws::status::{AutomationStatus, Cause, StatusAnswer, StatusRequest, StepDetail};
-pub use context::{BundleUsed, Bundles, Call, Context, Selected, Selector, Stop};
+pub use baseline::{BaselineAction, BaselineAnswer, BaselineRequest, learn};
+pub use compare::{CompareAnswer, CompareFields, CompareRequest, ConfigDiff, compare_bundles};
+pub use context::{BundleUsed, Bundles, Call, Context, Selected, Selector};
 pub use correlate::{
     ChainStep, CorrelateAnswer, CorrelateRequest, TemporalCluster, ThingCluster, TimeRange, TimelineEvent,
 };
@@ -82,6 +84,7 @@ pub use rules::{
     CheckAnswer, Overlap, RuleAnswer, RuleLine, RulesAnswer, RulesRequest, check_rules, describe_rule, list_rules,
     load_rules, rule_patterns,
 };
+pub use scans::{ScanLimits, Scans};
 pub use search::{Around, FileResult, Match, NotSearched, SearchAnswer, SearchCoverage, SearchRequest, StoppedAt};
 pub use summarize::{ArtifactLink, BundleStatus, CitedLine, PodNodeTriage, SummarizeAnswer, SummarizeRequest};
 pub use tool::{About, Effect, Needs, Request, Tool, tool, tools};

@@ -81,7 +81,7 @@ pub struct Tool {
 impl Tool {
     /// The tool of a request type.
     pub const fn of<R: Request>() -> Self {
-        Self { about: R::ABOUT, input: schema::<R>, output: schema::<R::Answer>, run: run::<R> }
+        Self { about: R::ABOUT, input: arguments::<R>, output: answer::<R::Answer>, run: run::<R> }
     }
 
     /// The JSON Schema of its arguments.
@@ -129,15 +129,45 @@ impl Tool {
     }
 }
 
+/// The schema of what is read.
+fn arguments<T: JsonSchema>() -> Value {
+    schema::<T>(SchemaSettings::draft2020_12())
+}
+
+/// The schema of what is written: a field that is left out when it is empty is not required.
+fn answer<T: JsonSchema>() -> Value {
+    schema::<T>(SchemaSettings::draft2020_12().for_serialize())
+}
+
 /// The schema of a type, all in one piece: some clients follow no references.
-fn schema<T: JsonSchema>() -> Value {
-    let generator = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true).into_generator();
+fn schema<T: JsonSchema>(settings: SchemaSettings) -> Value {
+    let generator = settings.with(|settings| settings.inline_subschemas = true).into_generator();
     let mut schema = generator.into_root_schema_for::<T>().to_value();
     if let Some(object) = schema.as_object_mut() {
         object.remove("$schema");
         object.remove("title");
     }
+    without_widths(&mut schema);
     schema
+}
+
+/// Takes out how wide numbers are in memory, which is no format that JSON Schema knows: validators warn of it.
+fn without_widths(schema: &mut Value) {
+    match schema {
+        Value::Object(fields) => {
+            let is_width = |format: &str| {
+                let number = format.trim_start_matches("uint").trim_start_matches("int");
+                matches!(format, "float" | "double")
+                    || (number.len() < format.len() && number.bytes().all(|byte| byte.is_ascii_digit()))
+            };
+            if fields.get("format").and_then(Value::as_str).is_some_and(is_width) {
+                fields.remove("format");
+            }
+            fields.values_mut().for_each(without_widths);
+        }
+        Value::Array(parts) => parts.iter_mut().for_each(without_widths),
+        _ => {}
+    }
 }
 
 fn run<'a, R: Request>(context: &'a Context, arguments: Value, call: Call<'a>) -> Answering<'a> {

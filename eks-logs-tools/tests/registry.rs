@@ -46,6 +46,7 @@ fn names_and_schemas_suit_every_wire() {
         }
         let text = format!("{input}{output}");
         assert!(!text.contains("\"$ref\""), "{name}: some clients follow no references");
+        assert!(!text.contains("int64\"") && !text.contains("\"double\""), "{name}: validators warn of such formats");
         if tool.about.needs == Needs::Bundle {
             assert_eq!(input["properties"]["instanceId"]["type"], "string", "{name}");
         }

@@ -128,7 +128,7 @@ impl Members {
             learned.complete = true;
             return;
         };
-        let mut archive = tar::Archive::new(Told { tar, stored: std::rc::Rc::clone(&stored) });
+        let mut archive = tar::Archive::new(Told { tar, base, stored: std::rc::Rc::clone(&stored) });
         let Ok(entries) = archive.entries_with_seek() else {
             learned.complete = true;
             return;
@@ -173,6 +173,8 @@ impl Members {
 /// Tells how far its reader is.
 struct Told {
     tar: Tar,
+    /// Where it began: offsets are told from there, as for an archive of its own.
+    base: u64,
     stored: std::rc::Rc<std::cell::Cell<u64>>,
 }
 
@@ -186,7 +188,12 @@ impl Read for Told {
 
 impl Seek for Told {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        self.tar.seek(to)
+        let to = match to {
+            SeekFrom::Start(offset) => SeekFrom::Start(self.base + offset),
+            other => other,
+        };
+        let at = self.tar.seek(to)?;
+        at.checked_sub(self.base).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "before the beginning"))
     }
 }
 

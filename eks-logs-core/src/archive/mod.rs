@@ -31,7 +31,7 @@ use self::members::Members;
 use self::pass::{Pass, Step};
 use crate::error::{Error, Result};
 use crate::path::StorePath;
-use crate::store::{ByteRange, ByteStream, Children, FileSink, Flow, Object, ObjectStream, Store};
+use crate::store::{ByteRange, ByteStream, Children, FileSink, Flow, Object, ObjectStream, Store, Version, file_state};
 
 /// Where the bytes of an archive are.
 #[derive(Clone, Debug)]
@@ -256,6 +256,13 @@ impl Store for ArchiveStore {
             content.extend_from_slice(&piece?);
         }
         Ok(content.into())
+    }
+
+    async fn state(&self, _prefix: &StorePath) -> Result<Option<Version>> {
+        Ok(match &self.source {
+            Source::File(path) => file_state(path).map(Version),
+            Source::Memory(_) => None,
+        })
     }
 
     async fn stream<'a>(&'a self, path: &'a StorePath, range: ByteRange) -> Result<ByteStream<'a>> {

@@ -136,6 +136,20 @@ impl LocalStore {
     }
 }
 
+/// What changes with a file: its size, when its content and its inode changed, which inode it is.
+pub(crate) fn file_state(path: &Path) -> Option<String> {
+    let meta = fs::symlink_metadata(path).ok()?;
+    let modified = meta.modified().ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
+    #[cfg(unix)]
+    let inode = {
+        use std::os::unix::fs::MetadataExt as _;
+        (meta.ino(), meta.ctime(), meta.ctime_nsec())
+    };
+    #[cfg(not(unix))]
+    let inode = ();
+    Some(format!("{} {modified:?} {inode:?}", meta.len()))
+}
+
 #[async_trait]
 impl Store for LocalStore {
     fn locator(&self) -> String {
@@ -196,6 +210,23 @@ impl Store for LocalStore {
             .and_then(|_| file.take(range.end - range.start).read_to_end(&mut content))
             .map_err(|why| Error::from_io(path.as_str(), why))?;
         Ok(content.into())
+    }
+
+    async fn state(&self, prefix: &StorePath) -> Result<Option<Version>> {
+        let mut hasher = xxhash_rust::xxh3::Xxh3::new();
+        for entry in self.entries_below(prefix)? {
+            let (name, mark) = match &entry {
+                Entry::File(object) => (object.path.as_str(), file_state(&self.full(&object.path))),
+                Entry::Directory(path) => (path.as_str(), Some(String::new())),
+                Entry::Refused(refusal) => (refusal.name.as_str(), Some(refusal.detail.clone())),
+            };
+            let Some(mark) = mark else { return Ok(None) };
+            for part in [name, mark.as_str()] {
+                hasher.update(&(part.len() as u64).to_le_bytes());
+                hasher.update(part.as_bytes());
+            }
+        }
+        Ok(Some(Version(format!("{:032x}", hasher.digest128()))))
     }
 
     async fn stream<'a>(&'a self, path: &'a StorePath, range: ByteRange) -> Result<ByteStream<'a>> {

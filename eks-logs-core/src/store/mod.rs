@@ -26,6 +26,7 @@ use jiff::Timestamp;
 
 pub use ext::StoreExt;
 pub use local::LocalStore;
+pub(crate) use local::file_state;
 pub use memory::MemoryStore;
 pub use upload::Upload;
 pub use walk::{FileEnd, FileSink, Flow, Refusal, RefusalReason};
@@ -126,6 +127,13 @@ pub trait Store: fmt::Debug + Send + Sync {
 
     /// A range of one object, in pieces of bounded size.
     async fn stream<'a>(&'a self, path: &'a StorePath, range: ByteRange) -> Result<ByteStream<'a>>;
+
+    /// A mark that changes when anything below `prefix` does, where the store can tell without reading content; `None` where it cannot.
+    /// What was worked out from the files may be kept as long as it stays the same.
+    async fn state(&self, prefix: &StorePath) -> Result<Option<Version>> {
+        let _ = prefix;
+        Ok(None)
+    }
 
     /// Reads every file below `prefix` once, front to back. A file that cannot be read is told to the sink and the walk goes on; an
     /// error means that the walk itself could not go on.

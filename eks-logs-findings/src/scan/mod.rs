@@ -14,6 +14,7 @@ mod literals;
 mod matcher;
 mod reports;
 mod sink;
+mod stop;
 mod tally;
 mod times;
 mod unrecognised;
@@ -94,6 +95,9 @@ impl ScanOptions {
 /// Hears how far a scan is: bytes as stored, and all of them (0 where that is not known).
 pub type Progress<'a> = &'a (dyn Fn(u64, u64) + Send + Sync);
 
+/// Asked now and then while a scan runs: true ends it.
+pub type Stop<'a> = &'a (dyn Fn() -> bool + Send + Sync);
+
 /// Why there is no scan.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -118,13 +122,27 @@ pub async fn scan(
     options: ScanOptions,
     progress: Option<Progress<'_>>,
 ) -> Result<Scan, ScanError> {
+    scan_until(bundle, catalogue, options, progress, None).await
+}
+
+/// Scans a bundle as [`scan`] does, until `stop` says that nobody waits for it any more.
+///
+/// # Errors
+/// As [`scan`]; [`eks_logs_core::Error::Stopped`] within a block of `stop` saying so.
+pub async fn scan_until(
+    bundle: &Located,
+    catalogue: &Catalogue,
+    options: ScanOptions,
+    progress: Option<Progress<'_>>,
+    stop: Option<Stop<'_>>,
+) -> Result<Scan, ScanError> {
     let quotes = match options.evidence {
         EvidenceLimit::Few(count) => count.saturating_sub(1).max(1),
         EvidenceLimit::All => ALL_QUOTES,
     };
     let (tallies, index) = (Tallies::new(quotes, options.fold), options.index_lines);
     let mut sink = sink::Sink::new(catalogue, &bundle.root, options.threads, tallies, index, progress);
-    bundle.store.walk(&bundle.root, &mut sink).await?;
+    bundle.store.walk(&bundle.root, &mut stop::Stoppable { sink: &mut sink, stop }).await?;
     let read = sink.finish().await?;
     finish::scan(bundle, catalogue, read, options)
 }
