@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Certainty;
+use crate::diagnostics::NetworkFigures;
 use crate::event::EventKind;
 use crate::index::names;
 use crate::rule::{Remedy, RuleId, Section};
@@ -289,6 +290,9 @@ pub struct Scan {
     pub files: Vec<FileReport>,
     /// The structured checks, by rule.
     pub checks: Vec<CheckReport>,
+    /// Figures of the node's network, from its state files.
+    #[serde(default)]
+    pub network: NetworkFigures,
     /// Where lines are, by path, if that was asked for; stored by itself, never part of an answer.
     #[serde(skip)]
     #[schemars(skip)]

@@ -24,6 +24,7 @@ pub mod baseline;
 pub mod clock;
 pub mod compare;
 pub mod correlate;
+pub mod diagnostics;
 pub mod entity;
 pub mod hypothesis;
 pub mod index;

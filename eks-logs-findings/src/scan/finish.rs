@@ -16,6 +16,7 @@ use super::unrecognised;
 use super::{EvidenceLimit, ScanError, ScanOptions};
 use crate::checks::{Judged, Keeper, State, StateFile, StateFiles, judge};
 use crate::clock::{Certainty, Clock};
+use crate::diagnostics::FileState;
 use crate::finding::{Course, Event, Evidence, Finding, Gap, Scan, Skipped};
 use crate::line::stamp::SECOND;
 use crate::rule::{Catalogue, Rule, RuleId};
@@ -70,6 +71,12 @@ pub(super) fn scan(
         let cut = file.cut.iter().map(|why| Gap { kind: "state", file: Some(file.path.clone()), detail: why.clone() });
         gaps.extend(cut);
     }
+    let network = state.network().figures(&state.node.kubelet);
+    for file in network.files.iter().filter(|file| file.problems > 0 && file.state != FileState::Cut) {
+        let first = file.detail.clone().unwrap_or_default();
+        let detail = format!("{} places in it could not be read; the first: {first}", file.problems);
+        gaps.push(Gap { kind: "state", file: Some(file.file.clone()), detail });
+    }
     let Judged { findings: of_state, reports: checks } = judge(catalogue, &state, evidence);
     findings.extend(of_state);
     number(&mut findings);
@@ -87,7 +94,7 @@ pub(super) fn scan(
     let boots = account::boots(&tallies, &order, &clock);
     let files = order.iter().map(|at| account::report(&tallies.files[*at], &clock)).collect();
     let lines = if options.index_lines { account::lines(&mut tallies.files) } else { Vec::new() };
-    Ok(Scan { bundle: info, coverage, findings, boots, gaps, files, checks, lines, indexed_at: None })
+    Ok(Scan { bundle: info, coverage, findings, boots, gaps, files, checks, network, lines, indexed_at: None })
 }
 
 /// Puts findings into their canonical order and names them by it.
@@ -125,10 +132,16 @@ impl<'a> Context<'a> {
     fn state(&self, kept: &mut Keeper) -> StateFiles {
         let mut files = StateFiles::default();
         for (number, file) in self.tallies.files.iter().enumerate() {
-            if let Some((content, cut)) = kept.take(number as u32) {
+            if let Some(kept) = kept.take(number as u32) {
                 let missing = file.cut.as_ref().map(|why| format!("checks read it without its end: {why}"));
-                let cut = cut.or(missing);
-                files.insert(StateFile { path: file.path.clone(), source: file.class.source, content, cut });
+                let cut = kept.cut.or(missing);
+                files.insert(StateFile {
+                    path: file.path.clone(),
+                    source: file.class.source,
+                    content: kept.content,
+                    cut,
+                    connections: kept.connections,
+                });
             }
         }
         files
