@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::entity::{self, Aliases, Entity, EntityKind};
 use crate::finding::Finding;
-use crate::rule::{Catalogue, Rule};
+use crate::rule::{Catalogue, Rule, RuleId};
 use crate::severity::Severity;
 
 /// Findings of one rule that are looked at one by one; the rest counts like these.
@@ -24,6 +24,8 @@ pub(super) struct Fault<'a> {
     pub(super) severity: Severity,
     /// Known faults that can bring this one about.
     pub(super) upstream: usize,
+    /// The severities of rules that only wrap it and have no finding of their own: its findings speak for them too.
+    wrapped: Vec<Severity>,
 }
 
 /// One finding of a fault.
@@ -60,11 +62,18 @@ impl<'a> Faults<'a> {
             by_rule.entry(finding.rule.as_str()).or_default().push(finding);
         }
         let upstream = brought_about_by(catalogue);
+        let alone: BTreeSet<&str> = by_rule.keys().copied().collect();
+        let wrapped = |findings: &[&Finding]| {
+            let wrappers: BTreeSet<&str> =
+                findings.iter().flat_map(|finding| &finding.wrappers).map(RuleId::as_str).collect();
+            wrappers.difference(&alone).filter_map(|id| Some(catalogue.get(id)?.severity)).collect()
+        };
         let list = by_rule
             .into_iter()
             .map(|(id, findings)| Fault {
                 id,
                 rule: catalogue.get(id),
+                wrapped: wrapped(&findings),
                 severity: findings.iter().map(|finding| finding.severity).min().unwrap_or(Severity::Info),
                 upstream: upstream.get(id).map_or(0, Vec::len),
                 members: findings.into_iter().take(MEMBERS).map(|finding| member(finding, &aliases)).collect(),
@@ -105,14 +114,15 @@ fn member<'a>(finding: &'a Finding, aliases: &Aliases) -> Member<'a> {
 impl Fault<'_> {
     /// How much it matters that it is explained: by its severity, not by how often a line repeats. What ended by itself matters less.
     pub(super) fn weight(&self) -> f64 {
-        let by_severity = match self.severity {
+        let weighs = |severity: &Severity| match severity {
             Severity::Critical => 8.0,
             Severity::High => 4.0,
             Severity::Medium => 2.0,
             Severity::Low => 0.5,
             Severity::Info => 0.0,
         };
-        if self.is_cleared() { by_severity / 2.0 } else { by_severity }
+        let weight = weighs(&self.severity) + self.wrapped.iter().map(weighs).sum::<f64>();
+        if self.is_cleared() { weight / 2.0 } else { weight }
     }
 
     pub(super) fn is_cleared(&self) -> bool {
