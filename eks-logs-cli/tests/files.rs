@@ -57,7 +57,7 @@ fn a_part_of_a_file_for_people() {
 #[test]
 fn search_for_people() {
     let args =
-        ["search", &sample(), "table full", "--context-lines", "1", "--max-results", "2", "--log-types", "kernel"];
+        ["search", &sample(), "out of memory", "--context-lines", "1", "--max-results", "2", "--log-types", "kernel"];
     insta::assert_snapshot!(shown(&args));
     insta::assert_snapshot!("nothing_found_for_people", shown(&["search", &sample(), "no such words anywhere"]));
 }

@@ -202,7 +202,8 @@ impl GzipReader {
             while flags & text != 0 && self.byte()? != 0 {}
         }
         if flags & CRC != 0 {
-            (self.byte()?, self.byte()?);
+            self.byte()?;
+            self.byte()?;
         }
         self.decoder.state = InflateState::new_boxed(DataFormat::Raw);
         self.decoder.phase = Phase::Body;
