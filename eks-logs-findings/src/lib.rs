@@ -39,6 +39,7 @@ pub mod verify;
 mod checks;
 mod event;
 mod finding;
+mod platform;
 mod scan;
 mod severity;
 mod subject;
@@ -50,6 +51,7 @@ pub use finding::{
     Name, Scan, Skipped,
 };
 pub use hypothesis::{Diagnosis, Hypothesis, diagnose, hypotheses};
+pub use platform::Platform;
 pub use rule::{Catalogue, Rule, RuleError, RuleId};
 pub use scan::{EvidenceLimit, Progress, ScanError, ScanOptions, scan};
 pub use severity::{Severity, UnknownSeverity};

@@ -29,6 +29,8 @@ pub struct Context {
     pub redact: bool,
     /// Where our own records are kept; without it, beside the bundles of a directory, and nowhere for the rest.
     pub records: Option<Arc<dyn StoreWriter>>,
+    /// The cluster whose baseline learns from bundles as they are indexed; none does without it.
+    pub learns: Option<String>,
     /// Tells how old a bundle is; without it, answers do not say, and the same bundle gives the same bytes.
     pub clock: Option<Arc<dyn Clock>>,
 }
@@ -124,7 +126,15 @@ impl Context {
     /// These bundles, the built-in rules, all processors, redaction on.
     pub fn new(bundles: Bundles) -> Self {
         let ScanOptions { threads, .. } = ScanOptions::default();
-        Self { bundles, catalogue: Catalogue::builtin().clone(), threads, redact: true, records: None, clock: None }
+        Self {
+            bundles,
+            catalogue: Catalogue::builtin().clone(),
+            threads,
+            redact: true,
+            records: None,
+            learns: None,
+            clock: None,
+        }
     }
 
     /// The bundle that the arguments mean.
@@ -163,8 +173,9 @@ impl Context {
     /// A [`Failure`] if nothing of the bundle can be read.
     pub async fn scan(&self, bundle: &Located, evidence: EvidenceLimit, call: Call<'_>) -> Result<Scan, Failure> {
         if let Stored::Fresh(stored) = index::load(bundle, &self.catalogue).await?
-            && let Some(mut found) = index::with_evidence(*stored, evidence)
+            && index::has_evidence(&stored, evidence)
         {
+            let mut found = *stored;
             self.redact(&mut found);
             return Ok(found);
         }
@@ -200,7 +211,7 @@ impl Context {
         }
     }
 
-    fn redact(&self, found: &mut Scan) {
+    pub(crate) fn redact(&self, found: &mut Scan) {
         if !self.redact {
             return;
         }

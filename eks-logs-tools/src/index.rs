@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::baseline::learn;
 use crate::context::{Call, Context};
 use crate::failure::{Code, Failure};
 
@@ -33,6 +34,9 @@ pub struct IndexAnswer {
     pub line_indexes: usize,
     /// What was written, in this order.
     pub written: Vec<String>,
+    /// What the cluster's baseline learned, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub learned: Option<String>,
 }
 
 /// Scans a bundle and stores manifest, line indexes and findings index under its root; the findings index last, so that whoever sees it
@@ -88,7 +92,17 @@ pub async fn index_bundle(
         writer.put(&to, content.into(), PutMode::Overwrite).await?;
         written.push(to.to_string());
     }
+    // Last: a bundle that could not be stored is not learned from. Indexed again, it counts once all the same.
+    let learned = match &context.learns {
+        Some(cluster) => {
+            let mut told = found.clone();
+            context.redact(&mut told);
+            Some(learn(context.records()?.as_ref(), cluster, &told).await?.1)
+        }
+        None => None,
+    };
     Ok(IndexAnswer {
+        learned,
         success: true,
         bundle_id: found.bundle.id,
         indexed_at: at,

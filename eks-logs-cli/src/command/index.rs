@@ -1,5 +1,8 @@
 //! `eks-logs index`
 
+use std::path::PathBuf;
+use std::sync::Arc;
+
 use clap::Args as ClapArgs;
 use eks_logs_core::{LocalStore, StorePath};
 use eks_logs_tools::{Call, Code, Failure, index_bundle};
@@ -16,11 +19,23 @@ use crate::progress::Progress;
 pub(crate) struct Index {
     #[command(flatten)]
     target: Target,
+
+    /// The cluster whose baseline learns from the bundle
+    #[arg(long, value_name = "NAME")]
+    cluster_context: Option<String>,
+
+    /// The directory that holds `baselines/` [default: --store]
+    #[arg(long, value_name = "DIR", requires = "cluster_context")]
+    records: Option<PathBuf>,
 }
 
 impl Index {
     pub(crate) fn run(&self, args: &Args) -> Result<u8, Failure> {
-        let context = context(args, &self.target)?;
+        let mut context = context(args, &self.target)?;
+        context.learns.clone_from(&self.cluster_context);
+        if let Some(records) = &self.records {
+            context.records = Some(Arc::new(LocalStore::open(records)?));
+        }
         let progress = Progress::start();
         let hear = |done, total| progress.at(done, total);
         let answer = block_on(async {

@@ -69,5 +69,8 @@ pub(crate) fn indexed(answer: &IndexAnswer) -> String {
     for path in &answer.written {
         say!(out, "wrote {}", neutral(path));
     }
+    if let Some(learned) = &answer.learned {
+        say!(out, "baseline: {}", neutral(learned));
+    }
     out
 }

@@ -1,9 +1,11 @@
-//! The node's network by section: what was read and what was not, figures, issues.
+//! The node and its network by section: what was read and what was not, figures, issues.
 //!
-//! The figures are taken from the state files while a bundle is scanned ([`Scan::network`]); [`network`] puts them together with the findings
-//! and the checks of each section.
+//! The figures are taken from the state files while a bundle is scanned ([`Scan::network`], [`Scan::node`]); [`network`] and [`node`] put
+//! them together with the findings and the checks of each section.
 
 mod figures;
+mod node_figures;
+mod node_sections;
 mod sections;
 
 use schemars::JsonSchema;
@@ -14,6 +16,12 @@ pub use figures::{
     KubeProxyFigures, MapFigures, Mentioned, NetworkFigures, NetworkPolicyFigures, NicFigures, PoolFigures,
     RoutesFigures, TableFigures,
 };
+pub use node_figures::{
+    BootFigures, ContainerdFigures, CpuFigures, DeviceFigures, FilesystemFigures, GpuFigures, Hundredths,
+    KubeletFigures, MemoryFigures, NodeFigures, NodeFile, ProcessFigures, ProcessesFigures, RebootsFigures,
+    ServicesFigures, StorageFigures, SysctlFigures, TimeFigures, VersionsFigures,
+};
+pub use node_sections::NODE_SECTIONS;
 pub use sections::NETWORK_SECTIONS;
 
 use crate::finding::{CheckOutcome, CheckReport, Scan};
@@ -76,6 +84,18 @@ pub enum Figures {
     KubeProxy(KubeProxyFigures),
     NetworkPolicy(NetworkPolicyFigures),
     ApiServer(ApiServerFigures),
+    Storage(StorageFigures),
+    Memory(MemoryFigures),
+    Cpu(CpuFigures),
+    Processes(ProcessesFigures),
+    Services(ServicesFigures),
+    Kubelet(KubeletFigures),
+    Containerd(ContainerdFigures),
+    Versions(VersionsFigures),
+    Sysctl(SysctlFigures),
+    Reboots(RebootsFigures),
+    Time(TimeFigures),
+    Gpu(GpuFigures),
 }
 
 /// An issue of a section: a finding by its id.
@@ -92,7 +112,7 @@ pub struct Issue {
     pub title: String,
 }
 
-/// One section of the node's network.
+/// One section of the node or its network.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SectionReport {
@@ -118,12 +138,18 @@ pub fn network(scan: &Scan, wanted: &[Section]) -> Vec<SectionReport> {
     sections.map(|section| report(scan, section)).collect()
 }
 
+/// The sections of the node itself, in the order of [`NODE_SECTIONS`].
+pub fn node(scan: &Scan, wanted: &[Section]) -> Vec<SectionReport> {
+    let sections = NODE_SECTIONS.iter().copied().filter(|section| wanted.is_empty() || wanted.contains(section));
+    sections.map(|section| report(scan, section)).collect()
+}
+
 fn report(scan: &Scan, section: Section) -> SectionReport {
     let checks: Vec<&CheckReport> = scan.checks.iter().filter(|check| check.section == section).collect();
     let mut issues: Vec<Issue> = Vec::new();
     for finding in &scan.findings {
         let checked = scan.checks.iter().find(|check| check.rule == finding.rule);
-        let its = checked.map_or_else(|| sections::of_rule(finding.rule.as_str()), |check| Some(check.section));
+        let its = checked.map_or_else(|| of_rule(finding.rule.as_str()), |check| Some(check.section));
         if its == Some(section) {
             let title = match &finding.detail {
                 Some(detail) => format!("{}: {detail}", finding.title),
@@ -141,16 +167,27 @@ fn report(scan: &Scan, section: Section) -> SectionReport {
         });
         told.collect::<Vec<_>>()
     };
-    let files = scan.network.files(section);
-    let mut unknown: Vec<String> = files.iter().filter_map(|file| sections::left_unknown(section, file)).collect();
+    let of_node = NODE_SECTIONS.contains(&section);
+    let (files, mut unknown): (Vec<SectionFile>, Vec<String>) = if of_node {
+        (scan.node.section_files(section), node_sections::left_unknown(section, &scan.node, &scan.platform))
+    } else {
+        let files = scan.network.files(section);
+        let unknown = files.iter().filter_map(|file| sections::left_unknown(section, file)).collect();
+        (files, unknown)
+    };
     unknown.extend(with(CheckOutcome::Unknown));
     SectionReport {
         section: section.name(),
         files,
-        figures: scan.network.figures(section),
+        figures: if of_node { scan.node.figures(section) } else { scan.network.figures(section) },
         issues,
         passed: with(CheckOutcome::Passed),
         unknown,
         not_applicable: with(CheckOutcome::NotApplicable),
     }
+}
+
+/// The section of a rule that reads lines.
+fn of_rule(id: &str) -> Option<Section> {
+    sections::of_rule(id).or_else(|| node_sections::of_rule(id))
 }

@@ -1,15 +1,19 @@
-//! Faults that stand for one event: what a component prints in one breath, which no clock can put in order.
+//! Faults that stand for one event: what a component prints in one breath, which no clock can put in order, and a state with what happens
+//! because of it.
 
 use std::collections::BTreeSet;
 
 use super::SYMPTOM;
 use super::fault::{Fault, Faults, Member};
 use super::graph::Graph;
+use crate::severity::Severity;
 
 /// Lines of one breath stand so close in their file.
 const LINES: u64 = 12;
 /// ... and so close in time, in seconds.
 const SECONDS: i64 = 1;
+/// How well a state must explain an event that shows it at work.
+const SHOWN: f64 = 0.8;
 /// Faults that stand for one event besides the first.
 const MOST: usize = 3;
 
@@ -31,6 +35,15 @@ pub(super) fn facets(faults: &Faults<'_>, graph: &Graph, root: usize) -> Vec<usi
             })
     });
     found.extend(direct.map(|edge| edge.to));
+    // A version, a full disk, a setting is no event: what shows it at work is told with it.
+    if cause.members.iter().all(|member| member.state) {
+        let shown = graph.edges[root].iter().filter(|edge| {
+            let effect = &faults.list[edge.to];
+            let event = effect.members.iter().any(|member| !member.state);
+            event && edge.strength >= SHOWN && effect.upstream < SYMPTOM && effect.severity <= Severity::Medium
+        });
+        found.extend(shown.map(|edge| edge.to));
+    }
     found.sort_unstable();
     found.dedup();
     found.truncate(MOST);

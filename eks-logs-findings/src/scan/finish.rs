@@ -19,6 +19,7 @@ use crate::clock::{Certainty, Clock};
 use crate::diagnostics::FileState;
 use crate::finding::{Course, Event, Evidence, Finding, Gap, Scan, Skipped};
 use crate::line::stamp::SECOND;
+use crate::platform::Platform;
 use crate::rule::{Catalogue, Rule, RuleId};
 
 /// Printed subjects that a finding names.
@@ -71,8 +72,10 @@ pub(super) fn scan(
         let cut = file.cut.iter().map(|why| Gap { kind: "state", file: Some(file.path.clone()), detail: why.clone() });
         gaps.extend(cut);
     }
-    let network = state.network().figures(&state.node.kubelet);
-    for file in network.files.iter().filter(|file| file.problems > 0 && file.state != FileState::Cut) {
+    let (network, node) = (state.network().figures(&state.node.kubelet), state.node.figures());
+    let files_of_node = node.files.iter().map(|file| &file.file);
+    let read = network.files.iter().chain(files_of_node);
+    for file in read.filter(|file| file.problems > 0 && file.state != FileState::Cut) {
         let first = file.detail.clone().unwrap_or_default();
         let detail = format!("{} places in it could not be read; the first: {first}", file.problems);
         gaps.push(Gap { kind: "state", file: Some(file.file.clone()), detail });
@@ -87,14 +90,31 @@ pub(super) fn scan(
         gaps.push(Gap { kind: "unrecognised-errors", file: None, detail });
     }
     let info = account::info(bundle, &tallies, &clock);
+    let paths: Vec<&str> = order.iter().map(|at| tallies.files[*at].path.as_str()).collect();
+    let content = |path: &str| state.files.get(path).map(|file| file.content.as_slice());
+    let platform = Platform::detect(&paths, content, info.instance_id.as_deref());
+    gaps.extend(platform.gaps(&paths));
     let coverage = account::coverage(&tallies, &order, refused, cut);
-    gaps.extend(account::gaps(&tallies, &order, &clock, &coverage));
+    gaps.extend(account::gaps(&tallies, &order, &clock, &coverage, &platform));
     gaps.sort();
     gaps.dedup();
     let boots = account::boots(&tallies, &order, &clock);
     let files = order.iter().map(|at| account::report(&tallies.files[*at], &clock)).collect();
     let lines = if options.index_lines { account::lines(&mut tallies.files) } else { Vec::new() };
-    Ok(Scan { bundle: info, coverage, findings, boots, gaps, files, checks, network, lines, indexed_at: None })
+    Ok(Scan {
+        bundle: info,
+        coverage,
+        findings,
+        boots,
+        gaps,
+        files,
+        checks,
+        platform,
+        network,
+        node,
+        lines,
+        indexed_at: None,
+    })
 }
 
 /// Puts findings into their canonical order and names them by it.
