@@ -117,7 +117,7 @@ add KUBE-CLUSTER-IP 172.20.0.10,udp:53
         assert_eq!(parsed.problems, []);
         let set = &parsed.value[0];
         assert_eq!((set.members, set.declared, set.references, set.limit()), (2, Some(2), Some(3), Some(65536)));
-        let saved = parse(NODE[NODE.find("create").unwrap()..].as_bytes()).value;
+        let saved = parse(&NODE.as_bytes()[NODE.find("create").unwrap()..]).value;
         assert_eq!((saved.len(), saved[0].members, &*saved[0].kind), (1, 2, "hash:ip,port"));
     }
 

@@ -105,7 +105,7 @@ UDP  172.20.0.10:53                      0        0        0        0        0
         let services = parsed.value.services;
         assert_eq!((&*services[0].address, services[0].servers.len()), ("172.20.0.1:443", 1));
         assert!(services[1].servers.is_empty());
-        assert_eq!(parse(NODE[..NODE.find("-e").unwrap()].as_bytes()).value.services.len(), 1);
+        assert_eq!(parse(&NODE.as_bytes()[..NODE.find("-e").unwrap()]).value.services.len(), 1);
     }
 
     proptest! {
