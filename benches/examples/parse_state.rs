@@ -1,4 +1,4 @@
-//! How fast the largest state files are parsed, and in how much memory: `cargo run --release -p benches --example parse_state`.
+//! How fast the largest state files are parsed, and in how much memory: `cargo run --release -p eks-logs-benches --example parse_state`.
 #![allow(clippy::print_stdout)]
 
 use std::fmt::Write as _;

@@ -1,6 +1,8 @@
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::command::{Errors, Rules, Triage, Validate};
+use crate::command::{
+    Artifact, Baseline, Compare, Correlate, Errors, Index, Read, Rules, Search, Summarize, Triage, Validate, Verify,
+};
 
 /// Reads the log bundle of an EKS worker node and says what is wrong with the node, with the lines that prove it.
 ///
@@ -36,6 +38,8 @@ const EXIT_STATUS: &str = "Exit status:
 Examples:
   eks-logs triage eks_i-0abc_2026-11-20_0312-UTC_0.7.9.tar.gz
   eks-logs errors ./bundle --severity critical,high --format json
+  eks-logs search ./bundle 'oom|out of memory' --log-types kernel,kubelet
+  eks-logs read ./bundle kubelet/kubelet.log --start-line -50
   eks-logs rules show network/conntrack-table-full";
 
 #[derive(Debug, Subcommand)]
@@ -46,6 +50,30 @@ pub(crate) enum Command {
     Errors(Errors),
     /// What the bundle holds and what it lacks
     Validate(Validate),
+    /// Events in order and together, and the chain that leads through them
+    Correlate(Correlate),
+    /// What given findings mean, each sentence citing its findings
+    Summarize(Summarize),
+    /// Checks a written report: each finding id, quotation, count, time and place
+    Verify(Verify),
+    /// What some nodes have and others lack
+    CompareNodes(Compare),
+    /// What is normal in a cluster
+    Baseline {
+        #[command(subcommand)]
+        command: Baseline,
+    },
+    /// Any part of any file, by bytes or by lines
+    Read(Read),
+    /// A regex in every file, with exact counts
+    Search(Search),
+    /// Where one file can be fetched as it is, with its SHA-256
+    Artifact(Artifact),
+    /// Stores what is known of an extracted bundle beside it: manifest, line indexes, findings
+    ///
+    /// Writes manifest.json, line_index/ and findings_index.json into the bundle's directory. The other commands then use them as
+    /// long as the files and the rules are the same.
+    Index(Index),
     /// What is looked for, and why
     Rules {
         #[command(subcommand)]

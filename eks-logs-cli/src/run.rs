@@ -18,6 +18,15 @@ pub(crate) fn run(args: &Args) -> Result<u8, Failure> {
         Command::Triage(command) => command.run(args),
         Command::Errors(command) => command.run(args),
         Command::Validate(command) => command.run(args),
+        Command::Correlate(command) => command.run(args),
+        Command::Summarize(command) => command.run(args),
+        Command::Verify(command) => command.run(args),
+        Command::CompareNodes(command) => command.run(args),
+        Command::Baseline { command } => command.run(args),
+        Command::Read(command) => command.run(args),
+        Command::Search(command) => command.run(args),
+        Command::Artifact(command) => command.run(args),
+        Command::Index(command) => command.run(args),
         Command::Rules { command } => command.run(args),
         Command::Completions { shell } => {
             clap_complete::generate(*shell, &mut Args::command(), "eks-logs", &mut anstream::stdout());

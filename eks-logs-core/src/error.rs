@@ -83,6 +83,32 @@ pub enum Error {
         /// The object's size in bytes.
         size: u64,
     },
+    /// Lines that cannot be asked for.
+    #[error(
+        "{path}: lines are counted from 1, or from -1 backwards, 1 to {most} at a time; not from line {start}, {count} of them"
+    )]
+    InvalidLines {
+        /// The object.
+        path: String,
+        /// The line asked for.
+        start: u64,
+        /// How many lines.
+        count: u64,
+        /// How many lines may be asked for.
+        most: u64,
+    },
+    /// A key that is not one of the bundle's files. Whether anything is stored there is not told.
+    #[error("{key:?}: not a key inside the bundle; give the path of one of its files, such as kubelet/kubelet.log")]
+    OutsideBundle {
+        /// The key as it was given.
+        key: String,
+    },
+    /// The caller asked to stop.
+    #[error("stopped before the end")]
+    Stopped,
+    /// A thread died; the result would not be whole.
+    #[error("internal error: a thread stopped; please report this with the bundle's layout")]
+    WorkerLost,
     /// A conditional write lost: the object exists already or has changed since it was read.
     #[error("{path}: the object was changed by somebody else; read it again and retry")]
     Precondition {

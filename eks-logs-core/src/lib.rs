@@ -16,9 +16,12 @@
 
 pub mod archive;
 pub mod bundle;
+pub mod read;
+pub mod search;
 pub mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod text;
 
 mod clock;
 mod error;

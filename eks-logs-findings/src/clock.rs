@@ -5,13 +5,13 @@
 
 use jiff::{Timestamp, civil, tz};
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::line::Stamp;
 use crate::line::stamp::{DAY, SECOND, timestamp};
 
 /// How a time was arrived at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Certainty {
     /// Printed with year and zone.

@@ -2,20 +2,25 @@
 
 use std::collections::BTreeMap;
 
+use eks_logs_core::text::LineIndex;
 use eks_logs_core::{FileKind, Layout, Source, StorePath};
 use jiff::Timestamp;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::clock::Certainty;
 use crate::diagnostics::{NetworkFigures, NodeFigures};
 use crate::event::EventKind;
+use crate::index::names;
 use crate::platform::Platform;
 use crate::rule::{Remedy, RuleId, Section};
 use crate::severity::Severity;
 
+/// A name that is the program's own.
+pub type Name = &'static str;
+
 /// Verbatim bytes of a bundle that back a claim.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Evidence {
     /// The file, relative to the bundle's root.
@@ -31,12 +36,12 @@ pub struct Evidence {
     /// The span's text. Invalid UTF-8 is shown as U+FFFD.
     pub text: String,
     /// The same event, printed once more elsewhere, or a further line of an event that is counted: it is not counted.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub duplicate: bool,
 }
 
 /// An event that is printed over several lines, and what it says.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Event {
     /// What kind.
@@ -53,11 +58,12 @@ pub struct Event {
     /// node), `limitedCgroup`, `victimCgroup`, `podUid`, `containerId`, `limitKb`, `usageKb`, `totalVmKb`, `anonRssKb`, `fileRssKb`,
     /// `oomScoreAdj`, `group`. Of a kernel trace: `what`, `instruction`, `process`, `pid`, `taint`. Of a Go crash: `message`, `signal`,
     /// `goroutine`, `frame` (the first that is not the runtime's), `place`.
-    pub fields: BTreeMap<&'static str, String>,
+    #[serde(deserialize_with = "names::fields")]
+    pub fields: BTreeMap<Name, String>,
 }
 
 /// How a state that begins and ends went, by the lines that tell either.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Course {
     /// How often it came back after it had ended.
@@ -71,7 +77,7 @@ pub struct Course {
 }
 
 /// All occurrences of one rule about one subject in one bundle.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Finding {
     /// Its place in the bundle's canonical order: `F-001`.
@@ -110,10 +116,10 @@ pub struct Finding {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub course: Option<Course>,
     /// Some of the events of several lines that report it, with their fields.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<Event>,
     /// Rules that only wrap this fault: their lines about it are among the evidence.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub wrappers: Vec<RuleId>,
     /// The lines, in order of file and offset.
     pub evidence: Vec<Evidence>,
@@ -124,7 +130,7 @@ pub struct Finding {
 }
 
 /// A file or a part of one that was not read, and why.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct Skipped {
     /// The file.
     pub file: String,
@@ -133,7 +139,7 @@ pub struct Skipped {
 }
 
 /// How much of the bundle the findings speak for.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Coverage {
     /// Files that were read to their end.
@@ -151,12 +157,13 @@ pub struct Coverage {
 }
 
 /// Something that is not known, and what that leaves open.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Gap {
     /// The kind of gap: `cut`, `skipped`, `missing`, `overlong-line`, `encoding`, `state`, `time`, `subjects`, `events`, `appended`, `nested-archive`, `unrecognised-errors`,
     /// `unrecognised`, `not-analysed`.
-    pub kind: &'static str,
+    #[serde(deserialize_with = "names::kind")]
+    pub kind: Name,
     /// The file, if it is about one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
@@ -165,7 +172,7 @@ pub struct Gap {
 }
 
 /// The bundle that was scanned.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BundleInfo {
     /// Instance and collection, `_` between them; `null` where neither is known.
@@ -183,7 +190,7 @@ pub struct BundleInfo {
 }
 
 /// One file of the bundle.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FileReport {
     /// Its path, relative to the bundle's root.
@@ -211,7 +218,7 @@ pub struct FileReport {
 }
 
 /// What a structured check of the node's state came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum CheckOutcome {
     /// It found its fault: see the findings of its rule.
@@ -225,7 +232,7 @@ pub enum CheckOutcome {
 }
 
 /// One structured check.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CheckReport {
     /// Its rule.
@@ -239,8 +246,19 @@ pub struct CheckReport {
     pub why: Option<String>,
 }
 
+/// Where the lines of one file are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileLines {
+    /// Its path, relative to the bundle's root.
+    pub file: String,
+    /// Equal exactly when the content is.
+    pub content_hash: String,
+    /// Where its lines are.
+    pub index: LineIndex,
+}
+
 /// A boot of the node that the logs tell of.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Boot {
     /// When, UTC: of the kernel's first message, or of the first line of that boot; `null` where that cannot be known.
@@ -257,7 +275,7 @@ pub struct Boot {
 }
 
 /// What one pass over a bundle found.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Scan {
     /// The bundle.
     pub bundle: BundleInfo,
@@ -274,11 +292,22 @@ pub struct Scan {
     /// The structured checks, by rule.
     pub checks: Vec<CheckReport>,
     /// Which collector wrote the bundle and what its node runs.
+    #[serde(default)]
     pub platform: Platform,
     /// Figures of the node's network, from its state files.
+    #[serde(default)]
     pub network: NetworkFigures,
     /// Figures of the node itself, from its state files.
+    #[serde(default)]
     pub node: NodeFigures,
+    /// Where lines are, by path, if that was asked for; stored by itself, never part of an answer.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub lines: Vec<FileLines>,
+    /// When the stored index was made from which this was read; `None` for what was scanned just now.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub indexed_at: Option<Timestamp>,
 }
 
 impl FileReport {

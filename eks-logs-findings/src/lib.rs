@@ -27,6 +27,7 @@ pub mod correlate;
 pub mod diagnostics;
 pub mod entity;
 pub mod hypothesis;
+pub mod index;
 pub mod line;
 pub mod rule;
 pub mod state;
@@ -46,7 +47,8 @@ mod subject;
 pub use clock::Certainty;
 pub use event::EventKind;
 pub use finding::{
-    BundleInfo, CheckOutcome, CheckReport, Course, Coverage, Event, Evidence, FileReport, Finding, Gap, Scan, Skipped,
+    BundleInfo, CheckOutcome, CheckReport, Course, Coverage, Event, Evidence, FileLines, FileReport, Finding, Gap,
+    Name, Scan, Skipped,
 };
 pub use hypothesis::{Diagnosis, Hypothesis, diagnose, hypotheses};
 pub use platform::Platform;

@@ -56,7 +56,7 @@ fn table() -> &'static Table {
 }
 
 /// The kind of a bundle and of its node.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Platform {
     /// Which collector wrote it: `eks-log-collector`, `node-monitoring-agent`, `bottlerocket-logdog`, `windows`; `null` where nothing tells.

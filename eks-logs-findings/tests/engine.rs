@@ -49,13 +49,14 @@ fn naive(file: &str, lines: &[Vec<u8>]) -> BTreeMap<String, Vec<u64>> {
     let mut found: BTreeMap<String, Vec<u64>> = BTreeMap::new();
     for (number, text) in lines.iter().enumerate() {
         let text = text.strip_suffix(b"\r").unwrap_or(text);
+        let (bytes, text) = (text, &*line::clean(text));
         let parsed = line::parse(text);
         let source = layout.line_source(class, parsed.program.clone().map(|range| &text[range]), parsed.kernel);
         let message = &text[parsed.message..];
         let mut own = message.to_vec();
         line::quoted::spans(message).into_iter().for_each(|span| own[span].fill(b' '));
         for rule in Catalogue::builtin().rules() {
-            let holds = |literal: &String| text.windows(literal.len()).any(|bytes| bytes == literal.as_bytes());
+            let holds = |literal: &String| bytes.windows(literal.len()).any(|bytes| bytes == literal.as_bytes());
             let message = if rule.reads_quoted { message } else { &own };
             if rule.repeat.is_none()
                 && rule.sources.contains(&source)

@@ -323,3 +323,50 @@ fn a_quiet_bundle_has_no_cause() {
     let told = diagnose(Catalogue::builtin(), &scan);
     assert_eq!((told.verdict, told.hypotheses.len()), (Verdict::NothingFound, 0));
 }
+
+/// Lines of healthy nodes that look like faults, from the corpus of noise, by file.
+fn noise() -> std::collections::BTreeMap<String, Vec<String>> {
+    #[derive(serde::Deserialize)]
+    struct Noise {
+        case: Vec<Case>,
+    }
+    #[derive(serde::Deserialize)]
+    struct Case {
+        file: String,
+        lines: Vec<String>,
+        #[serde(default)]
+        fault: bool,
+    }
+    let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/noise");
+    let mut files: Vec<_> = std::fs::read_dir(directory).unwrap().map(|file| file.unwrap().path()).collect();
+    files.sort();
+    let mut lines = std::collections::BTreeMap::<String, Vec<String>>::new();
+    for file in files {
+        let noise: Noise = toml::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+        for case in noise.case.into_iter().filter(|case| !case.fault) {
+            lines.entry(case.file).or_default().extend(case.lines);
+        }
+    }
+    lines
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(8))]
+    #[test]
+    fn a_planted_chain_is_found_in_noise(places in proptest::collection::vec(any::<prop::sample::Index>(), 8)) {
+        let mut files = noise();
+        let begins: Timestamp = "2026-11-20T02:00:00Z".parse().unwrap();
+        for ((after, file, print), place) in STORY.iter().zip(places) {
+            let clock = Clock { at: begins + SignedDuration::from_secs(*after), zone: Offset::UTC };
+            let lines = files.entry((*file).to_owned()).or_default();
+            lines.insert(place.index(lines.len() + 1), print(clock));
+        }
+        let text: String = files.iter().map(|(file, lines)| format!("//- {file}\n{}\n", lines.join("\n"))).collect();
+        let scan = scanned(&text);
+        let found = causes(&scan);
+        let root = found.iter().find(|hypothesis| hypothesis.rule == "cni/subnet-out-of-ips");
+        prop_assert!(root.is_some_and(|root| root.rank <= 3), "{found:#?}");
+        let effect = &find(&scan, "cni/no-ip-available").id;
+        prop_assert!(root.unwrap().effects.contains(effect), "{root:#?}");
+    }
+}

@@ -99,3 +99,51 @@ fn every_citation_is_what_the_bundle_holds() {
     }
     assert!(citations > 100);
 }
+
+/// The labelled cause lines of an incident.
+fn causes(label: &Value) -> Vec<&str> {
+    let texts = |name: &str| -> Vec<&str> { list(label, name).filter_map(Value::as_str).collect() };
+    let (told, order) = (texts("cause_lines"), texts("causal_order"));
+    if !told.is_empty() {
+        told
+    } else if let Some(first) = order.first() {
+        vec![first]
+    } else {
+        list(label, "must_find").map(|wanted| wanted["contains"].as_str().unwrap()).collect()
+    }
+}
+
+#[test]
+fn causes_are_ranked_first_and_confidence_means_what_it_says() {
+    let Some(incidents) = incidents() else { return };
+    let (mut all, mut first, mut third) = (0, 0, 0);
+    let mut sure: Vec<(f64, bool)> = Vec::new();
+    for (name, bundle, label) in &incidents {
+        if list(label, "must_find").next().is_none() {
+            continue;
+        }
+        let scan = scanned(bundle);
+        let files: Vec<&str> = list(label, "must_find").map(|wanted| wanted["file"].as_str().unwrap()).collect();
+        let wanted = causes(label);
+        let names_it = |hypothesis: &eks_logs_findings::Hypothesis| {
+            let of = scan.findings.iter().filter(|finding| hypothesis.cause.contains(&finding.id));
+            of.flat_map(|finding| &finding.evidence)
+                .any(|line| files.contains(&line.file.as_str()) && wanted.iter().any(|text| line.text.contains(text)))
+        };
+        let found = eks_logs_findings::hypotheses(Catalogue::builtin(), &scan.findings);
+        all += 1;
+        let right: Vec<bool> = found.iter().map(names_it).collect();
+        first += usize::from(right.first() == Some(&true));
+        third += usize::from(right.iter().take(3).any(|right| *right));
+        if right.first() != Some(&true) {
+            println!("{name}: {:?}", found.iter().map(|hypothesis| &hypothesis.rule).collect::<Vec<_>>());
+        }
+        sure.extend(found.first().map(|hypothesis| hypothesis.confidence).zip(right.first().copied()));
+    }
+    assert!(first * 100 >= all * 85, "first: {first} of {all}");
+    assert!(third * 100 >= all * 90, "among the first three: {third} of {all}");
+    // Over all first hypotheses the mean confidence is near the share of those that are right.
+    let mean = sure.iter().map(|(confidence, _)| confidence).sum::<f64>() / sure.len() as f64;
+    let share = sure.iter().filter(|(_, right)| *right).count() as f64 / sure.len() as f64;
+    assert!((mean - share).abs() < 0.12, "confident {mean:.2}, right {share:.2}");
+}

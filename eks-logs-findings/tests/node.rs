@@ -43,35 +43,83 @@ fn healthy() -> Vec<(&'static str, &'static str)> {
         ("system/instance-id.txt", "i-0a1b2c3d4e5f60718\n"),
         ("system/script-params.txt", "ignore_introspection: false\n"),
         ("storage/mounts.txt", MOUNTS),
-        ("storage/inodes.txt", "Filesystem        Inodes  IUsed    IFree IUse% Mounted on\n/dev/nvme0n1p1  41942512 181204 41761308    1% /\n"),
-        ("storage/lsblk.txt", "NAME          MAJ:MIN RM SIZE RO TYPE MOUNTPOINTS\nnvme0n1       259:0    0  80G  0 disk\n└─nvme0n1p1   259:1    0  80G  0 part /\n"),
+        (
+            "storage/inodes.txt",
+            "Filesystem        Inodes  IUsed    IFree IUse% Mounted on\n/dev/nvme0n1p1  41942512 181204 41761308    1% /\n",
+        ),
+        (
+            "storage/lsblk.txt",
+            "NAME          MAJ:MIN RM SIZE RO TYPE MOUNTPOINTS\nnvme0n1       259:0    0  80G  0 disk\n└─nvme0n1p1   259:1    0  80G  0 part /\n",
+        ),
         ("storage/fstab.txt", "UUID=5f1c2a90 / xfs defaults,noatime 1 1\n"),
-        ("storage/xfs.txt", "meta-data=/dev/nvme0n1p1         isize=512    agcount=41, agsize=524159 blks\n   from      to extents  blocks    pct\n   4096  524159      44 18301222  99.82\n"),
-        ("storage/pod_local_storage.txt", "8.0K\t/var/lib/containerd/io.containerd.snapshotter.v1.overlayfs/snapshots/31/fs\n"),
+        (
+            "storage/xfs.txt",
+            "meta-data=/dev/nvme0n1p1         isize=512    agcount=41, agsize=524159 blks\n   from      to extents  blocks    pct\n   4096  524159      44 18301222  99.82\n",
+        ),
+        (
+            "storage/pod_local_storage.txt",
+            "8.0K\t/var/lib/containerd/io.containerd.snapshotter.v1.overlayfs/snapshots/31/fs\n",
+        ),
         ("system/top.txt", TOP),
         ("system/ps.txt", PS),
         ("system/ps-threads.txt", THREADS),
         ("system/procstat.txt", STAT),
-        ("system/allprocstat.txt", "1 (systemd) S 1 1 1 0 -1 4194560 1511 0 1190 0 1 1 0 0 20 0 1 0 0 179453952 2701 18446744073709551615 1 1 0 0 0 0 0 4096 16963 0 0 0 17 1 0 0 12 0 0 0 0 0 0 0 0 0 0\n"),
+        (
+            "system/allprocstat.txt",
+            "1 (systemd) S 1 1 1 0 -1 4194560 1511 0 1190 0 1 1 0 0 20 0 1 0 0 179453952 2701 18446744073709551615 1 1 0 0 0 0 0 4096 16963 0 0 0 17 1 0 0 12 0 0 0 0 0 0 0 0 0 0\n",
+        ),
         ("system/large_environments.txt", "PID\tCount\n"),
         ("system/cpu_throttling.txt", "No CPU Throttling Found\n"),
         ("system/services.txt", SERVICES),
         ("system/selinux.txt", "SELinux mode:\n\t Permissive\n"),
-        ("system/last_reboot.txt", "reboot   system boot  6.12.40-64.114.a Wed Nov 18 21:00   still running\n\nwtmp begins Wed Nov 18 21:00:11 2026\n"),
-        ("system/systemd-analyze.svg", "<svg>\n<text>Startup finished in 1.402s (kernel) + 29.871s (userspace) = 31.273s</text>\n</svg>\n"),
+        (
+            "system/last_reboot.txt",
+            "reboot   system boot  6.12.40-64.114.a Wed Nov 18 21:00   still running\n\nwtmp begins Wed Nov 18 21:00:11 2026\n",
+        ),
+        (
+            "system/systemd-analyze.svg",
+            "<svg>\n<text>Startup finished in 1.402s (kernel) + 29.871s (userspace) = 31.273s</text>\n</svg>\n",
+        ),
         ("system/pkglist.txt", "runc-1.3.1-1.amzn2023.0.1.x86_64\nchrony-4.3-1.amzn2023.0.5.x86_64\n"),
         ("sysctls/sysctl_all.txt", SYSCTL),
-        ("kubelet/config.json", "{\"kind\":\"KubeletConfiguration\",\"cgroupDriver\":\"systemd\",\"protectKernelDefaults\":true}\n"),
-        ("kubelet/config.json.d/40-nodeadm.conf", "{\"clusterDNS\":[\"172.20.0.10\"],\"maxPods\":29,\"evictionHard\":{\"memory.available\":\"100Mi\",\"nodefs.available\":\"10%\",\"nodefs.inodesFree\":\"5%\"},\"kubeReserved\":{\"cpu\":\"70m\",\"memory\":\"574Mi\"}}\n"),
-        ("kubelet/kubelet_service.txt", "# /etc/systemd/system/kubelet.service\n[Service]\nEnvironmentFile=/etc/eks/kubelet/environment\nExecStart=/usr/bin/kubelet $NODEADM_KUBELET_ARGS\n"),
-        ("kubelet/kubeconfig.yaml", "apiVersion: v1\nkind: Config\nclusters:\n- name: kubernetes\n  cluster:\n    server: https://5D0E7C1A.gr7.us-west-2.eks.amazonaws.com\nusers:\n- name: kubelet\n  user:\n    exec:\n      command: aws\n      args: [eks, get-token, --cluster-name, orchard-batch, --region, us-west-2]\n"),
+        (
+            "kubelet/config.json",
+            "{\"kind\":\"KubeletConfiguration\",\"cgroupDriver\":\"systemd\",\"protectKernelDefaults\":true}\n",
+        ),
+        (
+            "kubelet/config.json.d/40-nodeadm.conf",
+            "{\"clusterDNS\":[\"172.20.0.10\"],\"maxPods\":29,\"evictionHard\":{\"memory.available\":\"100Mi\",\"nodefs.available\":\"10%\",\"nodefs.inodesFree\":\"5%\"},\"kubeReserved\":{\"cpu\":\"70m\",\"memory\":\"574Mi\"}}\n",
+        ),
+        (
+            "kubelet/kubelet_service.txt",
+            "# /etc/systemd/system/kubelet.service\n[Service]\nEnvironmentFile=/etc/eks/kubelet/environment\nExecStart=/usr/bin/kubelet $NODEADM_KUBELET_ARGS\n",
+        ),
+        (
+            "kubelet/kubeconfig.yaml",
+            "apiVersion: v1\nkind: Config\nclusters:\n- name: kubernetes\n  cluster:\n    server: https://5D0E7C1A.gr7.us-west-2.eks.amazonaws.com\nusers:\n- name: kubelet\n  user:\n    exec:\n      command: aws\n      args: [eks, get-token, --cluster-name, orchard-batch, --region, us-west-2]\n",
+        ),
         ("containerd/containerd-config.txt", CONTAINERD),
-        ("containerd/containerd-version.txt", "Client:\n  Version:  2.1.4\n  Revision: 75cb2b71\n  Go version: go1.24.5\n\nServer:\n  Version:  2.1.4\n  Revision: 75cb2b71\n"),
-        ("containerd/containerd-containers.txt", "CONTAINER    IMAGE    RUNTIME\nd4ae6af5    localhost/kubernetes/pause    io.containerd.runc.v2\n"),
+        (
+            "containerd/containerd-version.txt",
+            "Client:\n  Version:  2.1.4\n  Revision: 75cb2b71\n  Go version: go1.24.5\n\nServer:\n  Version:  2.1.4\n  Revision: 75cb2b71\n",
+        ),
+        (
+            "containerd/containerd-containers.txt",
+            "CONTAINER    IMAGE    RUNTIME\nd4ae6af5    localhost/kubernetes/pause    io.containerd.runc.v2\n",
+        ),
         ("containerd/containerd-tasks.txt", "TASK    PID    STATUS\nd4ae6af5    2422    RUNNING\n"),
-        ("containerd/containerd-images.txt", "REF TYPE DIGEST SIZE PLATFORMS LABELS\nlocalhost/kubernetes/pause:latest application/vnd.oci.image.index.v1+json sha256:af7abf50 300.0 KiB linux/amd64 io.cri-containerd.pinned=pinned\n"),
-        ("containerd/containerd-plugins.txt", "TYPE                            ID           PLATFORMS      STATUS\nio.containerd.snapshotter.v1    zfs          linux/amd64    skip\nio.containerd.snapshotter.v1    overlayfs    linux/amd64    ok\nio.containerd.grpc.v1           cri          linux/amd64    ok\n"),
-        ("containerd/containerd.1866.stacks.log", "goroutine 1 [chan receive, 1812 minutes]:\ngithub.com/containerd/containerd/v2/cmd/containerd/command.App.func1(0xc0004b2f00)\n"),
+        (
+            "containerd/containerd-images.txt",
+            "REF TYPE DIGEST SIZE PLATFORMS LABELS\nlocalhost/kubernetes/pause:latest application/vnd.oci.image.index.v1+json sha256:af7abf50 300.0 KiB linux/amd64 io.cri-containerd.pinned=pinned\n",
+        ),
+        (
+            "containerd/containerd-plugins.txt",
+            "TYPE                            ID           PLATFORMS      STATUS\nio.containerd.snapshotter.v1    zfs          linux/amd64    skip\nio.containerd.snapshotter.v1    overlayfs    linux/amd64    ok\nio.containerd.grpc.v1           cri          linux/amd64    ok\n",
+        ),
+        (
+            "containerd/containerd.1866.stacks.log",
+            "goroutine 1 [chan receive, 1812 minutes]:\ngithub.com/containerd/containerd/v2/cmd/containerd/command.App.func1(0xc0004b2f00)\n",
+        ),
     ]
 }
 
@@ -107,7 +155,12 @@ fn sections_tell_figures_of_the_files_that_they_name() {
     assert_eq!(value("versions")["figures"]["versions"]["components"]["containerd"][0], "2.1.4");
     assert_eq!(value("processes")["figures"]["processes"]["threads"], 3);
     for report in node(&scan, &[]).iter().filter(|report| report.section != "gpu") {
-        assert!(report.files.iter().any(|file| file.state == FileState::Read), "{}: {:?}", report.section, report.files);
+        assert!(
+            report.files.iter().any(|file| file.state == FileState::Read),
+            "{}: {:?}",
+            report.section,
+            report.files
+        );
     }
 }
 
@@ -134,7 +187,11 @@ fn a_file_in_an_unknown_format_is_a_gap_with_its_first_bad_line() {
     let processes = section(&scan, "processes");
     let file = processes.files.iter().find(|file| file.file == "system/ps.txt").unwrap();
     assert_eq!((file.state, file.problems), (FileState::Unreadable, 2));
-    assert!(processes.unknown.iter().any(|what| what.contains("system/ps.txt cannot be read")), "{:?}", processes.unknown);
+    assert!(
+        processes.unknown.iter().any(|what| what.contains("system/ps.txt cannot be read")),
+        "{:?}",
+        processes.unknown
+    );
     let zombies = scan.checks.iter().find(|check| check.rule.as_str() == "process/zombies-many").unwrap();
     assert_eq!(zombies.outcome, CheckOutcome::Unknown);
 }
@@ -154,7 +211,10 @@ fn what_another_platform_never_has_is_no_gap() {
     let storage = section(&logdog, "storage");
     assert!(storage.issues.iter().any(|issue| issue.rule == "storage/filesystem-full"), "{:?}", storage.issues);
     assert!(!logdog.findings.iter().any(|finding| finding.rule.as_str() == "storage/mounted-read-only"));
-    assert_eq!(serde_json::to_value(section(&logdog, "containerd")).unwrap()["figures"]["containerd"]["snapshotter"], "overlayfs");
+    assert_eq!(
+        serde_json::to_value(section(&logdog, "containerd")).unwrap()["figures"]["containerd"]["snapshotter"],
+        "overlayfs"
+    );
 }
 
 #[test]

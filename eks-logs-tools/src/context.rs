@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use eks_logs_core::bundle::{self, Candidate};
-use eks_logs_core::{Clock, InstanceId, LocalStore, Located, Store};
+use eks_logs_core::{Clock, InstanceId, LocalStore, Located, Store, StoreWriter};
+use eks_logs_findings::index::{self, Stored};
 use eks_logs_findings::{BundleInfo, Catalogue, EvidenceLimit, Progress, Scan, ScanOptions, scan};
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -26,6 +27,10 @@ pub struct Context {
     pub threads: usize,
     /// Secrets in quoted text are redacted.
     pub redact: bool,
+    /// Where our own records are kept; without it, beside the bundles of a directory, and nowhere for the rest.
+    pub records: Option<Arc<dyn StoreWriter>>,
+    /// The cluster whose baseline learns from bundles as they are indexed; none does without it.
+    pub learns: Option<String>,
     /// Tells how old a bundle is; without it, answers do not say, and the same bundle gives the same bytes.
     pub clock: Option<Arc<dyn Clock>>,
 }
@@ -121,7 +126,15 @@ impl Context {
     /// These bundles, the built-in rules, all processors, redaction on.
     pub fn new(bundles: Bundles) -> Self {
         let ScanOptions { threads, .. } = ScanOptions::default();
-        Self { bundles, catalogue: Catalogue::builtin().clone(), threads, redact: true, clock: None }
+        Self {
+            bundles,
+            catalogue: Catalogue::builtin().clone(),
+            threads,
+            redact: true,
+            records: None,
+            learns: None,
+            clock: None,
+        }
     }
 
     /// The bundle that the arguments mean.
@@ -154,11 +167,18 @@ impl Context {
         }
     }
 
-    /// Scans a bundle; what is quoted has its secrets redacted.
+    /// Scans a bundle, or takes the stored index where it speaks for the bundle; what is quoted has its secrets redacted.
     ///
     /// # Errors
     /// A [`Failure`] if nothing of the bundle can be read.
     pub async fn scan(&self, bundle: &Located, evidence: EvidenceLimit, call: Call<'_>) -> Result<Scan, Failure> {
+        if let Stored::Fresh(stored) = index::load(bundle, &self.catalogue).await?
+            && index::has_evidence(&stored, evidence)
+        {
+            let mut found = *stored;
+            self.redact(&mut found);
+            return Ok(found);
+        }
         self.scan_with(&self.catalogue, bundle, evidence, call).await
     }
 
@@ -171,14 +191,35 @@ impl Context {
     ) -> Result<Scan, Failure> {
         let options = ScanOptions::default().with_threads(self.threads).with_evidence(evidence);
         let mut found = scan(bundle, catalogue, options, call.progress).await?;
-        if self.redact {
-            for finding in &mut found.findings {
-                finding.evidence.iter_mut().for_each(|line| redact::in_place(&mut line.text));
-                finding.entities.iter_mut().chain(&mut finding.detail).for_each(redact::in_place);
-                redact::in_place(&mut finding.subject);
-            }
-        }
+        self.redact(&mut found);
         Ok(found)
+    }
+
+    /// Where our own records are kept.
+    ///
+    /// # Errors
+    /// `bad_argument` where there is no place for them.
+    pub fn records(&self) -> Result<Arc<dyn StoreWriter>, Failure> {
+        match (&self.records, &self.bundles) {
+            (Some(records), _) => Ok(Arc::clone(records)),
+            (None, Bundles::Directory(path)) => Ok(Arc::new(LocalStore::open(path)?)),
+            (None, _) => Err(Failure::new(
+                Code::BadArgument,
+                "there is no store for baselines here",
+                "name the store that holds the cluster's bundles (--store on the command line)",
+            )),
+        }
+    }
+
+    pub(crate) fn redact(&self, found: &mut Scan) {
+        if !self.redact {
+            return;
+        }
+        for finding in &mut found.findings {
+            finding.evidence.iter_mut().for_each(|line| redact::in_place(&mut line.text));
+            finding.entities.iter_mut().chain(&mut finding.detail).for_each(redact::in_place);
+            redact::in_place(&mut finding.subject);
+        }
     }
 
     /// What an answer says of the bundle that it used.

@@ -10,6 +10,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::baseline::Normal;
 use crate::context::{BundleUsed, Call, Context, Selector};
 use crate::failure::{Code, Failure};
 use crate::tool::{About, Effect, Needs, Request};
@@ -165,6 +166,15 @@ pub struct ErrorFinding {
     pub first_seen: Option<Timestamp>,
     /// UTC.
     pub last_seen: Option<Timestamp>,
+    /// It is normal in the cluster that was named, and as frequent as usual.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub is_baseline: Option<bool>,
+    /// Normal in the cluster, and far more frequent than usual.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub baseline_surge: bool,
+    /// What the baseline says, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub baseline_note: Option<String>,
     /// The rest, in the detailed format.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub detail: Option<ErrorDetail>,
@@ -255,7 +265,7 @@ async fn errors(request: &ErrorsRequest, context: &Context, call: Call<'_>) -> R
     }
     let window = request.time.window()?;
     let selected = context.select(&request.bundle).await?;
-    let Scan { bundle, coverage, mut findings, gaps, .. } =
+    let Scan { bundle, coverage, mut findings, gaps, indexed_at, .. } =
         context.scan(&selected.located, request.evidence.0, call).await?;
     let used = context.used(&bundle, selected.of_instance);
     let window = window.apply(&mut findings);
@@ -269,6 +279,10 @@ async fn errors(request: &ErrorsRequest, context: &Context, call: Call<'_>) -> R
             Severity::Info => &mut summary.info,
         } += 1;
     }
+    let normal = match &request.cluster_context {
+        Some(cluster) => Some(Normal::of(&context.records()?, cluster, bundle.id.as_deref()).await?),
+        None => None,
+    };
     let wanted: Vec<Finding> =
         findings.into_iter().filter(|finding| request.severity.accepts(finding.severity)).collect();
     let bound_to = bound_to(bundle.id.as_deref(), request, &wanted);
@@ -285,22 +299,26 @@ async fn errors(request: &ErrorsRequest, context: &Context, call: Call<'_>) -> R
         success: true,
         used,
         window,
-        findings: page.into_iter().map(|finding| told(finding, request.response_format)).collect(),
+        findings: page.into_iter().map(|finding| told(finding, request.response_format, normal.as_ref())).collect(),
         total_findings: total,
         page_size: request.page_size,
         page_offset: offset,
         has_more: next < total,
         next_page_token: (next < total).then(|| write_token(&PageToken { offset: next, bound_to })),
         summary,
-        cached: false,
-        indexed_at: None,
+        cached: indexed_at.is_some(),
+        indexed_at,
         coverage_report: CoverageReport { coverage, gaps },
         interpretation_guide,
     })
 }
 
-fn told(finding: Finding, format: ResponseFormat) -> ErrorFinding {
+fn told(finding: Finding, format: ResponseFormat, normal: Option<&Normal>) -> ErrorFinding {
+    let annotation = normal.and_then(|normal| normal.annotate(&finding));
     ErrorFinding {
+        is_baseline: normal.map(|_| annotation.as_ref().is_some_and(|annotation| annotation.is_baseline)),
+        baseline_surge: annotation.as_ref().is_some_and(|annotation| annotation.surges),
+        baseline_note: annotation.map(|annotation| annotation.note),
         finding_id: finding.id,
         severity: finding.severity,
         pattern: finding.title,

@@ -1,4 +1,5 @@
 use eks_logs_core::Error;
+use eks_logs_core::search::QueryError;
 use eks_logs_findings::{RuleError, ScanError};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -77,6 +78,12 @@ impl From<Error> for Failure {
             Error::Denied { .. } => {
                 (Code::Denied, "make the file readable for this user, or run as one that may read it")
             }
+            Error::OutsideBundle { .. } => {
+                (Code::Denied, "give the path of one of the bundle's files, as answers name them: kubelet/kubelet.log")
+            }
+            Error::InvalidLines { .. } => {
+                (Code::BadArgument, "give startLine from 1, or from -1 backwards, and fewer lines")
+            }
             Error::NotAnArchive { .. } | Error::NotABundle { .. } => (
                 Code::Unreadable,
                 "point at the archive that the log collector made, or at the directory extracted from it",
@@ -93,6 +100,12 @@ impl From<Error> for Failure {
             _ => (Code::Internal, "report this"),
         };
         Failure::new(code, error.to_string(), suggestion)
+    }
+}
+
+impl From<QueryError> for Failure {
+    fn from(error: QueryError) -> Self {
+        Failure::new(Code::BadArgument, error.to_string(), error.hint)
     }
 }
 

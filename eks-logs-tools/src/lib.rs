@@ -21,27 +21,53 @@
 
 pub mod redact;
 
+mod artifact;
+mod baseline;
+mod compare;
 mod context;
+mod correlate;
 mod errors;
 mod failure;
+mod file;
+mod human;
+mod index;
 mod open;
+mod page;
+mod read;
 mod rules;
+mod summarize;
 mod tool;
 mod triage;
 mod validate;
+mod verify;
 mod window;
 
+pub use baseline::{BaselineAction, BaselineAnswer, BaselineRequest, learn};
+pub use compare::{CompareAnswer, CompareFields, CompareRequest, ConfigDiff, compare_bundles};
+mod search;
+mod whole;
+
+pub use artifact::{ArtifactAnswer, ArtifactRequest};
 pub use context::{BundleUsed, Bundles, Call, Context, Selected, Selector, Stop};
+pub use correlate::{
+    ChainStep, CorrelateAnswer, CorrelateRequest, TemporalCluster, ThingCluster, TimeRange, TimelineEvent,
+};
 pub use errors::{
     CoverageReport, ErrorFinding, ErrorsAnswer, ErrorsRequest, ResponseFormat, SeverityCounts, SeverityFilter,
 };
 pub use failure::{Code, Details, Failure};
+pub use file::FileSelector;
+pub use index::{IndexAnswer, index_bundle};
 pub use open::open_local;
+pub use read::{ReadAnswer, ReadRequest, Redaction};
 pub use rules::{
     CheckAnswer, Overlap, RuleAnswer, RuleLine, RulesAnswer, RulesRequest, check_rules, describe_rule, list_rules,
     load_rules, rule_patterns,
 };
+pub use search::{Around, FileResult, Match, NotSearched, SearchAnswer, SearchCoverage, SearchRequest, StoppedAt};
+pub use summarize::{ArtifactLink, BundleStatus, CitedLine, PodNodeTriage, SummarizeAnswer, SummarizeRequest};
 pub use tool::{About, Effect, Needs, Request, Tool, tool, tools};
 pub use triage::{Quoted, TriageAnswer, TriageRequest};
-pub use validate::{ManifestFile, Presence, SourceReport, ValidateAnswer, ValidateRequest};
+pub use validate::{ManifestFile, Mismatch, NodeReport, Presence, SourceReport, ValidateAnswer, ValidateRequest};
+pub use verify::{LONGEST_REPORT, VerifyAnswer, VerifyRequest};
 pub use window::{TimeArguments, Window, WindowUsed};

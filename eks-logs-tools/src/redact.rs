@@ -35,27 +35,69 @@ fn secrets() -> &'static [Secret] {
     })
 }
 
-/// Replaces every secret in a text by `[REDACTED <what it was>]`.
-pub fn in_place(text: &mut String) {
+/// A secret in a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// Offset of its first byte.
+    pub start: usize,
+    /// Offset behind its last byte.
+    pub end: usize,
+    /// What it is.
+    pub name: &'static str,
+}
+
+/// Every secret in a text, in order; spans do not overlap.
+pub fn spans(text: &str) -> Vec<Span> {
+    let mut found: Vec<Span> = Vec::new();
     for secret in secrets() {
         if !secret.regex.is_match(text) {
             continue;
         }
-        let mut redacted = String::with_capacity(text.len());
-        let mut from = 0;
         for captures in secret.regex.captures_iter(text) {
-            // What an earlier pattern has redacted stays as it is.
+            // What was redacted before stays as it is.
             let fresh = captures.name("secret").filter(|found| !found.as_str().starts_with("[REDACTED"));
-            let Some(found) = fresh else { continue };
-            redacted.push_str(&text[from..found.start()]);
-            redacted.push_str("[REDACTED ");
-            redacted.push_str(&secret.name);
-            redacted.push(']');
-            from = found.end();
+            found.extend(fresh.map(|found| Span { start: found.start(), end: found.end(), name: &secret.name }));
         }
-        redacted.push_str(&text[from..]);
-        *text = redacted;
     }
+    // What several patterns take for a secret has the name of the first.
+    found.sort_by_key(|span| span.start);
+    let mut apart: Vec<Span> = Vec::with_capacity(found.len());
+    for span in found {
+        match apart.last_mut() {
+            Some(last) if span.start < last.end => last.end = last.end.max(span.end),
+            _ => apart.push(span),
+        }
+    }
+    apart
+}
+
+/// Replaces these spans by `[REDACTED <what it was>]`.
+pub fn apply(text: &str, spans: &[Span]) -> String {
+    let mut redacted = String::with_capacity(text.len());
+    let mut from = 0;
+    for span in spans {
+        redacted.push_str(&text[from..span.start]);
+        redacted.push_str("[REDACTED ");
+        redacted.push_str(span.name);
+        redacted.push(']');
+        from = span.end;
+    }
+    redacted.push_str(&text[from..]);
+    redacted
+}
+
+/// Replaces every secret in a text by `[REDACTED <what it was>]` and tells how many there were.
+pub fn count_in_place(text: &mut String) -> usize {
+    let found = spans(text);
+    if !found.is_empty() {
+        *text = apply(text, &found);
+    }
+    found.len()
+}
+
+/// Replaces every secret in a text by `[REDACTED <what it was>]`.
+pub fn in_place(text: &mut String) {
+    count_in_place(text);
 }
 
 #[cfg(test)]
@@ -91,6 +133,16 @@ mod tests {
         ] {
             assert_eq!(redacted(text), want);
         }
+    }
+
+    #[test]
+    fn a_key_over_several_lines_goes_as_a_whole() {
+        let key = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nMIIEowIBAAKCAQEA0\nabc+/=\n-----END RSA PRIVATE KEY-----";
+        assert_eq!(redacted(&format!("a: |\n{key}\nnext: line")), "a: |\n[REDACTED private key]\nnext: line");
+        let one_line = key.replace('\n', "\\n");
+        assert_eq!(redacted(&format!("{{\"k\":\"{one_line}\"}}\nnext")), "{\"k\":\"[REDACTED private key]\"}\nnext");
+        let found = spans(key);
+        assert_eq!((found.len(), found[0].start, found[0].end), (1, 0, key.len()));
     }
 
     #[test]

@@ -164,7 +164,7 @@ pub fn describe_rule(catalogue: &Catalogue, id: &str) -> Result<RuleAnswer, Fail
         origin: rule.origin.clone(),
         since: rule.since.clone(),
         signals: rule.signals.clone(),
-        causes: rule.causes.iter().map(ToString::to_string).collect(),
+        causes: rule.effects().iter().map(|edge| edge.rule.to_string()).collect(),
         docs: rule.docs.clone(),
         subject: rule.subject.clone(),
         check: rule.check,

@@ -35,6 +35,8 @@ pub enum Needs {
     Nothing,
     /// A bundle, wherever it is.
     Bundle,
+    /// Several bundles of one store.
+    Bundles,
     /// An AWS account.
     Aws,
 }
@@ -156,7 +158,15 @@ pub fn tools() -> &'static [Tool] {
     static TOOLS: &[Tool] = &[
         Tool::of::<crate::TriageRequest>(),
         Tool::of::<crate::ErrorsRequest>(),
+        Tool::of::<crate::CorrelateRequest>(),
+        Tool::of::<crate::SummarizeRequest>(),
+        Tool::of::<crate::VerifyRequest>(),
+        Tool::of::<crate::CompareRequest>(),
+        Tool::of::<crate::BaselineRequest>(),
         Tool::of::<crate::ValidateRequest>(),
+        Tool::of::<crate::ReadRequest>(),
+        Tool::of::<crate::SearchRequest>(),
+        Tool::of::<crate::ArtifactRequest>(),
         Tool::of::<crate::RulesRequest>(),
     ];
     TOOLS

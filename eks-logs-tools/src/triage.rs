@@ -1,7 +1,9 @@
 use std::str::FromStr;
 
 use async_trait::async_trait;
-use eks_logs_findings::{BundleInfo, Coverage, EvidenceLimit, Finding, Gap, Hypothesis, hypotheses};
+use eks_logs_findings::hypothesis::{NotSeen, Verdict};
+use eks_logs_findings::triage::{self, Absence, FilledRemedy, NodeCondition, OutsideCheck, PodState};
+use eks_logs_findings::{BundleInfo, Coverage, EvidenceLimit, Finding, Gap, Hypothesis, diagnose};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -102,8 +104,30 @@ pub struct TriageAnswer {
     /// Findings of severities that were not asked for.
     #[serde(rename = "hiddenFindings")]
     pub hidden_findings: usize,
-    /// Candidate root causes, best first.
+    /// Candidate root causes, best first; their remedies have the names that this bundle gives filled in.
     pub hypotheses: Vec<Hypothesis>,
+    /// Whether the bundle holds a cause at all.
+    pub verdict: Verdict,
+    /// Why, in words.
+    #[serde(rename = "verdictReason")]
+    pub verdict_reason: String,
+    /// Faults that could be behind what is seen, where the cause is not in the bundle; and whether their absence is known.
+    #[serde(rename = "notSeen", skip_serializing_if = "Vec::is_empty")]
+    pub not_seen: Vec<NotSeen>,
+    /// For each hypothesis: steps, and commands with names filled in.
+    pub remedies: Vec<FilledRemedy>,
+    /// States that pods are in.
+    #[serde(rename = "podStates")]
+    pub pod_states: Vec<PodState>,
+    /// Conditions that the node is in.
+    #[serde(rename = "nodeConditions")]
+    pub node_conditions: Vec<NodeCondition>,
+    /// What was looked for and is not there; what decides between causes first.
+    #[serde(rename = "negativeEvidence")]
+    pub negative_evidence: Vec<Absence>,
+    /// Where to look outside the bundle.
+    #[serde(rename = "checkOutside")]
+    pub check_outside: Vec<OutsideCheck>,
     /// What is not known.
     pub gaps: Vec<Gap>,
 }
@@ -128,7 +152,12 @@ impl Request for TriageRequest {
         let mut scan = context.scan(&selected.located, self.evidence.0, call).await?;
         let used = context.used(&scan.bundle, selected.of_instance);
         let window = window.apply(&mut scan.findings);
-        let hypotheses = hypotheses(&context.catalogue, &scan.findings);
+        let mut diagnosis = diagnose(&context.catalogue, &scan);
+        let around = triage::context(&context.catalogue, &scan, &diagnosis);
+        for (hypothesis, filled) in diagnosis.hypotheses.iter_mut().zip(&around.remedies) {
+            let commands = filled.commands.iter().map(|command| command.text.clone());
+            hypothesis.remedy = filled.steps.iter().cloned().chain(commands).collect();
+        }
         let all = scan.findings.len();
         scan.findings.retain(|finding| self.severity.accepts(finding.severity));
         Ok(TriageAnswer {
@@ -140,7 +169,15 @@ impl Request for TriageRequest {
             window,
             hidden_findings: all - scan.findings.len(),
             findings: scan.findings,
-            hypotheses,
+            hypotheses: diagnosis.hypotheses,
+            verdict: diagnosis.verdict,
+            verdict_reason: diagnosis.verdict_reason,
+            not_seen: diagnosis.not_seen,
+            remedies: around.remedies,
+            pod_states: around.pod_states,
+            node_conditions: around.node_conditions,
+            negative_evidence: around.absences,
+            check_outside: around.outside,
             gaps: scan.gaps,
         })
     }

@@ -1,6 +1,10 @@
 //! `eks-logs errors`
 
+use std::path::PathBuf;
+use std::sync::Arc;
+
 use clap::{Args as ClapArgs, ValueEnum};
+use eks_logs_core::LocalStore;
 use eks_logs_findings::Severity;
 use eks_logs_tools::{ErrorsRequest, Failure, ResponseFormat};
 
@@ -29,17 +33,28 @@ pub(crate) struct Errors {
     /// Where the last page ended: its nextPageToken
     #[arg(long, value_name = "TOKEN")]
     page_token: Option<String>,
+
+    /// The cluster whose baseline says what is normal there
+    #[arg(long, value_name = "NAME")]
+    cluster_context: Option<String>,
+
+    /// The directory that holds `baselines/` [default: --store]
+    #[arg(long, value_name = "DIR", requires = "cluster_context")]
+    records: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Detail {
+pub(super) enum Detail {
     Concise,
     Detailed,
 }
 
 impl Errors {
     pub(crate) fn run(&self, args: &Args) -> Result<u8, Failure> {
-        let context = self.scanning.prepare(args, &self.target)?;
+        let mut context = self.scanning.prepare(args, &self.target)?;
+        if let Some(records) = &self.records {
+            context.records = Some(Arc::new(LocalStore::open(records)?));
+        }
         let request = ErrorsRequest {
             bundle: self.target.selector(),
             time: self.when.arguments(),
@@ -50,8 +65,8 @@ impl Errors {
             },
             page_size: self.page_size,
             page_token: self.page_token.clone(),
+            cluster_context: self.cluster_context.clone(),
             evidence: self.scanning.evidence,
-            ..ErrorsRequest::default()
         };
         let answer = answer(&context, &request)?;
         let counts = &answer.summary;

@@ -1,10 +1,19 @@
 //! One file a command: its arguments, its request, its exit status.
 
+mod artifact;
+mod baseline;
+mod compare;
+mod correlate;
 mod errors;
+mod index;
+mod read;
 mod rules;
+mod search;
+mod summarize;
 mod target;
 mod triage;
 mod validate;
+mod verify;
 
 use std::path::{Path, PathBuf};
 
@@ -13,11 +22,20 @@ use eks_logs_findings::{Catalogue, Severity};
 use eks_logs_tools::{Call, Context, Failure, Quoted, Request, SeverityFilter, load_rules};
 use futures_lite::future::block_on;
 
+pub(crate) use artifact::Artifact;
+pub(crate) use baseline::Baseline;
+pub(crate) use compare::Compare;
+pub(crate) use correlate::Correlate;
 pub(crate) use errors::Errors;
+pub(crate) use index::Index;
+pub(crate) use read::Read;
 pub(crate) use rules::Rules;
-pub(crate) use target::{Target, When};
+pub(crate) use search::Search;
+pub(crate) use summarize::Summarize;
+pub(crate) use target::{Place, Target, When};
 pub(crate) use triage::Triage;
 pub(crate) use validate::Validate;
+pub(crate) use verify::Verify;
 
 use crate::args::Args;
 use crate::progress::Progress;
@@ -65,6 +83,27 @@ impl Scanning {
     }
 }
 
+/// What commands share that read the findings of a bundle.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Reading {
+    /// Adds the rules of a directory (DIR/AREA/NAME.toml); a rule replaces the built-in one of the same id
+    #[arg(long, value_name = "DIR")]
+    rules: Option<PathBuf>,
+
+    /// Leaves tokens, keys and passwords in quoted lines as they are
+    #[arg(long)]
+    no_redact: bool,
+}
+
+impl Reading {
+    fn prepare(&self, args: &Args, target: &Target) -> Result<Context, Failure> {
+        let mut context = context(args, target)?;
+        context.catalogue = catalogue(self.rules.as_deref())?;
+        context.redact = !self.no_redact;
+        Ok(context)
+    }
+}
+
 /// What tools work with, for a target.
 fn context(args: &Args, target: &Target) -> Result<Context, Failure> {
     let mut context = Context::new(target.bundles()?);
@@ -74,11 +113,33 @@ fn context(args: &Args, target: &Target) -> Result<Context, Failure> {
     Ok(context)
 }
 
+/// What tools work with, for a bundle and one more word, and that word.
+fn in_place<'a>(
+    args: &Args,
+    place: &Place,
+    words: &'a [String],
+    what: &str,
+    redact: bool,
+) -> Result<(Context, &'a str), Failure> {
+    let (bundles, word) = place.of(words, what)?;
+    let mut context = Context::new(bundles);
+    if let Some(threads) = args.threads {
+        context.threads = threads.into();
+    }
+    context.redact = redact;
+    Ok((context, word))
+}
+
 /// Answers a request, with a progress bar if it takes long.
 fn answer<R: Request>(context: &Context, request: &R) -> Result<R::Answer, Failure> {
+    listening(|call| block_on(request.answer(context, call)))
+}
+
+/// Does some work, with a progress bar if it takes long.
+fn listening<T>(work: impl FnOnce(Call<'_>) -> T) -> T {
     let progress = Progress::start();
     let hear = |done, total| progress.at(done, total);
-    block_on(request.answer(context, Call::heard_by(&hear)))
+    work(Call::heard_by(&hear))
 }
 
 fn catalogue(directory: Option<&Path>) -> Result<Catalogue, Failure> {

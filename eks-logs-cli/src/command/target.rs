@@ -10,18 +10,43 @@ use futures_lite::future::block_on;
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Target {
     /// Archive or directory
-    #[arg(required_unless_present = "store")]
+    #[arg(required_unless_present = "store", conflicts_with = "store")]
     pub(crate) bundle: Option<PathBuf>,
 
     #[command(flatten)]
     pub(crate) stored: Stored,
 }
 
+/// A bundle and what is asked of it: BUNDLE and one more word, or with --store that word alone.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Place {
+    #[command(flatten)]
+    pub(crate) stored: Stored,
+}
+
+impl Place {
+    /// Where the bundle is, and the word, of the words that were given.
+    pub(crate) fn of<'a>(&self, words: &'a [String], what: &str) -> Result<(Bundles, &'a str), Failure> {
+        let refuse = |error: String, suggestion: String| Err(Failure::new(Code::BadArgument, error, suggestion));
+        match (&self.stored.store, words) {
+            (Some(store), [word]) => Ok((self.stored.many(store)?, word)),
+            (Some(_), _) => {
+                refuse("BUNDLE and --store exclude each other".to_owned(), format!("give {what} alone, with --store"))
+            }
+            (None, [bundle, word]) => {
+                let located = block_on(open_local(std::path::Path::new(bundle)))?;
+                Ok((Bundles::One(located), word))
+            }
+            (None, _) => refuse(format!("{what} is missing"), format!("give BUNDLE and {what}")),
+        }
+    }
+}
+
 /// A store of many bundles, and which of them.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Stored {
     /// A directory of many bundles, in the place of BUNDLE
-    #[arg(long, value_name = "DIR", conflicts_with = "bundle", requires = "node")]
+    #[arg(long, value_name = "DIR", requires = "node")]
     pub(crate) store: Option<String>,
 
     /// The node whose newest bundle of the store is read

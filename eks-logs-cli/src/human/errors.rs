@@ -20,6 +20,9 @@ pub(crate) fn errors(answer: &ErrorsAnswer) -> String {
             finding.pattern,
             neutral(&finding.file)
         );
+        if let Some(note) = finding.baseline_note.as_ref().filter(|_| finding.is_baseline.is_some()) {
+            say!(out, "           {}", neutral(note));
+        }
         for line in finding.detail.iter().flat_map(|detail| &detail.evidence) {
             say!(
                 out,

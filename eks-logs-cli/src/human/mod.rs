@@ -13,15 +13,29 @@ macro_rules! say {
     ($out:expr, $($part:tt)*) => { let _ = writeln!($out, $($part)*); };
 }
 
+mod baseline;
+mod compare;
+mod correlate;
 mod errors;
+mod files;
 mod rules;
+mod search;
+mod summarize;
 mod triage;
 mod validate;
+mod verify;
 
+pub(crate) use baseline::baseline;
+pub(crate) use compare::compare;
+pub(crate) use correlate::correlate;
 pub(crate) use errors::errors;
+pub(crate) use files::{artifact, indexed, read};
 pub(crate) use rules::{checked, rule, rules};
+pub(crate) use search::search;
+pub(crate) use summarize::summarize;
 pub(crate) use triage::triage;
 pub(crate) use validate::validate;
+pub(crate) use verify::verify;
 
 /// Characters of a quoted line that are shown; JSON has all of it.
 const LINE: usize = 400;

@@ -2,11 +2,19 @@
 
 use std::fmt::Write as _;
 
+use eks_logs_findings::hypothesis::Verdict;
 use eks_logs_findings::{Finding, Hypothesis, Severity};
 use eks_logs_tools::TriageAnswer;
 
 use super::{BOLD, DIM, LINE, colour, gaps, header};
 use crate::terminal::{neutral, shortened};
+
+/// Pods that are named for each state.
+const PODS: usize = 4;
+/// Absences that are listed.
+const ABSENCES: usize = 6;
+/// Findings that are cited for each state.
+const IDS: usize = 5;
 
 pub(crate) fn triage(answer: &TriageAnswer) -> String {
     let mut out = String::new();
@@ -17,9 +25,13 @@ pub(crate) fn triage(answer: &TriageAnswer) -> String {
         say!(out, "No rule matched. That is no proof of health: see what is not known below.");
     } else {
         say!(out, "{BOLD}Likely causes{BOLD:#}");
+        if answer.verdict == Verdict::CauseNotInBundle {
+            say!(out, "     The cause is not in this bundle: {}", neutral(&answer.verdict_reason));
+        }
         for hypothesis in answer.hypotheses.iter().take(3) {
             self::hypothesis(&mut out, hypothesis);
         }
+        around(&mut out, answer);
         say!(out);
         say!(out, "{BOLD}Findings{BOLD:#} ({})", counts(&answer.findings));
         let (unrecognised, known): (Vec<_>, Vec<_>) =
@@ -54,11 +66,53 @@ fn counts(findings: &[Finding]) -> String {
 }
 
 fn hypothesis(out: &mut String, hypothesis: &Hypothesis) {
-    say!(out, "{:>3}. {} {DIM}{}{DIM:#}", hypothesis.rank, hypothesis.title, hypothesis.rule);
-    say!(out, "     {}", hypothesis.explanation);
+    let (rank, sure) = (hypothesis.rank, hypothesis.confidence);
+    say!(out, "{rank:>3}. {} {DIM}{} (confidence {sure:.2}){DIM:#}", hypothesis.title, hypothesis.rule);
+    say!(out, "     {}", neutral(&hypothesis.explanation));
     for step in hypothesis.remedy.iter().take(3) {
-        say!(out, "     - {step}");
+        say!(out, "     - {}", neutral(step));
     }
+}
+
+/// What goes with the causes: states, what decides by its absence, where to look outside.
+fn around(out: &mut String, answer: &TriageAnswer) {
+    if !answer.node_conditions.is_empty() || !answer.pod_states.is_empty() {
+        say!(out);
+        say!(out, "{BOLD}States{BOLD:#}");
+        for condition in &answer.node_conditions {
+            let ended = if condition.ended { ", ended since" } else { "" };
+            let cited = cited(&condition.finding_ids);
+            say!(out, "  node {}={}{ended} {DIM}{cited}{DIM:#}", condition.condition, condition.status);
+        }
+        for state in &answer.pod_states {
+            let named = state.pods.iter().take(PODS).map(|pod| neutral(pod)).collect::<Vec<_>>().join(", ");
+            let more = state.pods.len().saturating_sub(PODS);
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            say!(out, "  pods {}: {named}{more} {DIM}{}{DIM:#}", state.state, cited(&state.finding_ids));
+        }
+    }
+    let decisive: Vec<_> = answer.negative_evidence.iter().filter(|absence| absence.decides).collect();
+    if !decisive.is_empty() {
+        say!(out);
+        say!(out, "{BOLD}Looked for{BOLD:#}");
+        for absence in decisive.iter().take(ABSENCES) {
+            say!(out, "  {}", neutral(&absence.detail));
+        }
+    }
+    if !answer.check_outside.is_empty() {
+        say!(out);
+        say!(out, "{BOLD}Check outside the bundle{BOLD:#}");
+        for check in answer.check_outside.iter().take(3) {
+            say!(out, "  {}: {}", check.place, check.what);
+            say!(out, "     {}", neutral(&check.command));
+        }
+    }
+}
+
+fn cited(ids: &[String]) -> String {
+    let more = ids.len().saturating_sub(IDS);
+    let named = ids.iter().take(IDS).map(String::as_str).collect::<Vec<_>>().join(" ");
+    if more > 0 { format!("{named} and {more} more") } else { named }
 }
 
 fn finding(out: &mut String, finding: &Finding) {

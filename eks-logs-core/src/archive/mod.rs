@@ -1,11 +1,14 @@
 //! Archives read in place: .tar.gz, .tgz, .tar and .zip, recognised by their content, nothing extracted to disk.
 //!
 //! A walk is one pass: a thread of its own decompresses and hands pieces over through a short queue, so that decompression and
-//! analysis overlap. What an archive can do to a reader (links, absolute names, bombs) is refused member by member; the rest of
+//! analysis overlap. A single member is found and read with the help of what earlier reads have learned: where members are, and
+//! checkpoints from which decompression is taken up again. What an archive can do to a reader (links, absolute names, bombs) is refused member by member; the rest of
 //! the archive is still read.
 
 mod format;
+mod gzip_seek;
 mod limits;
+mod members;
 mod pass;
 mod tar_pass;
 mod zip_pass;
@@ -22,6 +25,7 @@ use futures_lite::stream;
 pub use format::ArchiveFormat;
 pub use limits::Limits;
 
+use self::members::Members;
 use self::pass::{Pass, Step};
 use crate::error::{Error, Result};
 use crate::path::StorePath;
@@ -51,14 +55,19 @@ impl Source {
     }
 }
 
-/// An archive as a store. Walking it is one streaming pass; a single member is found by a pass that stops behind it.
+/// Bytes of the pieces that [`Store::stream`] yields.
+const PIECE: usize = 256 << 10;
+
+/// An archive as a store. Walking it is one streaming pass. A member of a tar is found by reading on from where the last search
+/// stopped, and read from the nearest of some hundred checkpoints (33 MiB at the most); a member of a zip is read from its own start.
 #[derive(Debug)]
 pub struct ArchiveStore {
     source: Source,
     locator: String,
     format: ArchiveFormat,
     limits: Limits,
-    members: OnceLock<Arc<Vec<Object>>>,
+    listed: OnceLock<Arc<Vec<Object>>>,
+    members: Members,
 }
 
 impl ArchiveStore {
@@ -77,7 +86,14 @@ impl ArchiveStore {
     fn new(source: Source, locator: String) -> Result<Self> {
         let (reader, _) = source.open(&locator)?;
         let format = format::recognise(reader, &locator)?;
-        Ok(Self { source, locator, format, limits: Limits::default(), members: OnceLock::new() })
+        Ok(Self {
+            source,
+            locator,
+            format,
+            limits: Limits::default(),
+            listed: OnceLock::new(),
+            members: Members::default(),
+        })
     }
 
     /// Sets what a member and the archive may cost.
@@ -102,21 +118,81 @@ impl ArchiveStore {
         Ok(Pass::start(reader, size, self.format, self.limits))
     }
 
-    /// The regular members in name order; learned in one pass and kept.
+    fn is_gzip(&self) -> bool {
+        self.format == ArchiveFormat::TarGz
+    }
+
+    fn open_source(&self) -> Result<Box<dyn ReadSeek>> {
+        self.source.open(&self.locator).map(|(reader, _)| reader)
+    }
+
+    fn not_found(&self, path: &StorePath) -> Error {
+        Error::NotFound { path: format!("{}/{path}", self.locator) }
+    }
+
+    /// The regular members in name order; learned once and kept.
     async fn index(&self) -> Result<Arc<Vec<Object>>> {
-        if let Some(members) = self.members.get() {
+        if let Some(members) = self.listed.get() {
             return Ok(Arc::clone(members));
         }
-        let mut pass = self.start()?;
-        let mut found = Vec::new();
-        while let Some(step) = pass.next().await {
-            if let Step::Begin(object) = step {
-                pass.skip();
-                found.push(object);
+        let found = if self.format == ArchiveFormat::Zip {
+            let mut pass = self.start()?;
+            let mut found = Vec::new();
+            while let Some(step) = pass.next().await {
+                if let Step::Begin(object) = step {
+                    pass.skip();
+                    found.push(object);
+                }
             }
-        }
-        found.sort_by(|a, b| a.path.cmp(&b.path));
-        Ok(Arc::clone(self.members.get_or_init(|| Arc::new(found))))
+            found.sort_by(|a, b| a.path.cmp(&b.path));
+            found
+        } else {
+            self.members.all(|| self.open_source(), self.is_gzip(), self.limits)?
+        };
+        Ok(Arc::clone(self.listed.get_or_init(|| Arc::new(found))))
+    }
+
+    /// A member by a pass over the archive, from its first byte on.
+    async fn stream_in_pass<'a>(&'a self, path: &'a StorePath, range: ByteRange) -> Result<ByteStream<'a>> {
+        let mut pass = self.start()?;
+        let object = loop {
+            match pass.next().await {
+                Some(Step::Begin(object)) if object.path == *path => break object,
+                Some(Step::Begin(_)) => pass.skip(),
+                Some(_) => {}
+                None => return Err(self.not_found(path)),
+            }
+        };
+        let range = range.within(path, object.size)?;
+        let state = Some((pass, 0_u64));
+        Ok(Box::pin(stream::unfold(state, move |state| {
+            let range = range.clone();
+            async move {
+                let (mut pass, mut at) = state?;
+                while at < range.end {
+                    match pass.next().await {
+                        Some(Step::Data(piece)) => {
+                            let start = range.start.saturating_sub(at).min(piece.len() as u64) as usize;
+                            let end = (range.end - at).min(piece.len() as u64) as usize;
+                            at += piece.len() as u64;
+                            if start < end {
+                                let piece = Bytes::from(piece).slice(start..end);
+                                return Some((Ok(piece), Some((pass, at))));
+                            }
+                        }
+                        Some(Step::End(crate::store::FileEnd::Cut(detail))) => {
+                            return Some((Err(Error::Corrupt { path: path.to_string(), detail }), None));
+                        }
+                        Some(Step::Cut(detail)) => {
+                            return Some((Err(Error::Corrupt { path: path.to_string(), detail }), None));
+                        }
+                        Some(Step::Progress(..) | Step::Refused(_)) => {}
+                        Some(Step::Begin(_) | Step::End(_)) | None => return None,
+                    }
+                }
+                None
+            }
+        })))
     }
 }
 
@@ -161,9 +237,13 @@ impl Store for ArchiveStore {
     }
 
     async fn head(&self, path: &StorePath) -> Result<Object> {
+        if self.format != ArchiveFormat::Zip {
+            let found = self.members.find(path, || self.open_source(), self.is_gzip(), self.limits)?;
+            return found.map(|member| member.object).ok_or_else(|| self.not_found(path));
+        }
         let members = self.index().await?;
         let at = members.binary_search_by(|object| object.path.cmp(path));
-        at.map(|at| members[at].clone()).map_err(|_| Error::NotFound { path: format!("{}/{path}", self.locator) })
+        at.map(|at| members[at].clone()).map_err(|_| self.not_found(path))
     }
 
     async fn get(&self, path: &StorePath, range: ByteRange) -> Result<Bytes> {
@@ -177,45 +257,44 @@ impl Store for ArchiveStore {
     }
 
     async fn stream<'a>(&'a self, path: &'a StorePath, range: ByteRange) -> Result<ByteStream<'a>> {
-        let mut pass = self.start()?;
-        let object = loop {
-            match pass.next().await {
-                Some(Step::Begin(object)) if object.path == *path => break object,
-                Some(Step::Begin(_)) => pass.skip(),
-                Some(_) => {}
-                None => return Err(Error::NotFound { path: format!("{}/{path}", self.locator) }),
+        if self.format == ArchiveFormat::Zip {
+            return self.stream_in_pass(path, range).await;
+        }
+        let found = self.members.find(path, || self.open_source(), self.is_gzip(), self.limits)?;
+        let member = found.ok_or_else(|| self.not_found(path))?;
+        if member.sparse {
+            return self.stream_in_pass(path, range).await;
+        }
+        let range = range.within(path, member.object.size)?;
+        let corrupt = |detail: String| Error::Corrupt { path: path.to_string(), detail };
+        let reader = self.members.read(&member, range.start, self.open_source()?, self.is_gzip(), self.limits);
+        let reader = reader.map_err(|why| corrupt(format!("damaged before this part of it: {why}")))?;
+        let state = Some((reader, range.end - range.start));
+        Ok(Box::pin(stream::unfold(state, move |state| async move {
+            let (mut reader, left) = state?;
+            if left == 0 {
+                return None;
             }
-        };
-        let range = range.within(path, object.size)?;
-        let state = Some((pass, 0_u64));
-        Ok(Box::pin(stream::unfold(state, move |state| {
-            let range = range.clone();
-            async move {
-                let (mut pass, mut at) = state?;
-                while at < range.end {
-                    match pass.next().await {
-                        Some(Step::Data(piece)) => {
-                            let start = range.start.saturating_sub(at).min(piece.len() as u64) as usize;
-                            let end = (range.end - at).min(piece.len() as u64) as usize;
-                            at += piece.len() as u64;
-                            if start < end {
-                                let piece = Bytes::from(piece).slice(start..end);
-                                return Some((Ok(piece), Some((pass, at))));
-                            }
-                        }
-                        Some(Step::End(crate::store::FileEnd::Cut(detail))) => {
-                            return Some((Err(Error::Corrupt { path: path.to_string(), detail }), None));
-                        }
-                        Some(Step::Cut(detail)) => {
-                            return Some((Err(Error::Corrupt { path: path.to_string(), detail }), None));
-                        }
-                        Some(Step::Progress(..) | Step::Refused(_)) => {}
-                        Some(Step::Begin(_) | Step::End(_)) | None => return None,
-                    }
+            let most = usize::try_from(left).map_or(PIECE, |left| left.min(PIECE));
+            match reader.piece(most) {
+                Ok(piece) => {
+                    let left = left - piece.len() as u64;
+                    Some((Ok(Bytes::from(piece)), Some((reader, left))))
                 }
-                None
+                Err(detail) => Some((Err(corrupt(detail)), None)),
             }
         })))
+    }
+
+    fn is_sequential(&self) -> bool {
+        true
+    }
+
+    fn local_file(&self, _path: &StorePath) -> Option<PathBuf> {
+        match &self.source {
+            Source::File(path) => Some(path.clone()),
+            Source::Memory(_) => None,
+        }
     }
 
     async fn walk(&self, prefix: &StorePath, sink: &mut dyn FileSink) -> Result<()> {

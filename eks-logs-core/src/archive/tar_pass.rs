@@ -14,7 +14,7 @@ use crate::path::StorePath;
 use crate::store::{Object, Refusal, RefusalReason};
 
 /// Compressed bytes per read.
-const READ: usize = 256 << 10;
+pub(super) const READ: usize = 256 << 10;
 /// Bytes behind the tar's end that are read to have gzip's checksum verified.
 const TAIL: u64 = 16 << 20;
 
@@ -29,6 +29,35 @@ impl<R: Read> Read for Counted<R> {
         let count = self.inner.read(buffer)?;
         self.count.set(self.count.get() + count as u64);
         Ok(count)
+    }
+}
+
+/// What an entry is to a bundle.
+pub(super) enum Verdict {
+    File(StorePath),
+    /// A directory, or no entry of its own.
+    Nothing,
+    Refused(Refusal),
+}
+
+/// Judges an entry by its name and type.
+pub(super) fn judge(name: &str, kind: EntryType) -> Verdict {
+    let refused = |reason, detail: String| Verdict::Refused(Refusal { name: name.to_owned(), reason, detail });
+    match kind {
+        EntryType::Directory | EntryType::XGlobalHeader => Verdict::Nothing,
+        EntryType::Link | EntryType::Symlink => refused(RefusalReason::Link, "a link: not followed".to_owned()),
+        EntryType::Char | EntryType::Block | EntryType::Fifo => {
+            refused(RefusalReason::NotAFile, "a device or pipe: not read".to_owned())
+        }
+        EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => match StorePath::from_member(name) {
+            Ok(path) if !path.is_root() => Verdict::File(path),
+            Ok(_) => Verdict::Nothing,
+            Err(why) => Verdict::Refused((name.to_owned(), why).into()),
+        },
+        other => refused(
+            RefusalReason::NotAFile,
+            format!("an entry of unknown type {:?}: not read", other.as_byte() as char),
+        ),
     }
 }
 
@@ -72,28 +101,11 @@ fn members<R: Read>(
         };
         output.send(Step::Progress(count.get(), size))?;
         let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
-        let kind = entry.header().entry_type();
-        let refused = match kind {
-            EntryType::Directory | EntryType::XGlobalHeader => continue,
-            EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => None,
-            EntryType::Link | EntryType::Symlink => Some((RefusalReason::Link, "a link: not followed".to_owned())),
-            EntryType::Char | EntryType::Block | EntryType::Fifo => {
-                Some((RefusalReason::NotAFile, "a device or pipe: not read".to_owned()))
-            }
-            other => Some((
-                RefusalReason::NotAFile,
-                format!("an entry of unknown type {:?}: not read", other.as_byte() as char),
-            )),
-        };
-        if let Some((reason, detail)) = refused {
-            output.send(Step::Refused(Refusal { name, reason, detail }))?;
-            continue;
-        }
-        let path = match StorePath::from_member(&name) {
-            Ok(path) if !path.is_root() => path,
-            Ok(_) => continue,
-            Err(why) => {
-                output.send(Step::Refused((name, why).into()))?;
+        let path = match judge(&name, entry.header().entry_type()) {
+            Verdict::File(path) => path,
+            Verdict::Nothing => continue,
+            Verdict::Refused(refusal) => {
+                output.send(Step::Refused(refusal))?;
                 continue;
             }
         };

@@ -1,9 +1,20 @@
 //! Bundles: where they are, what their files mean.
 
 mod discover;
+mod expectations;
+mod inner;
+mod key;
 mod layout;
+mod manifest;
+mod node;
+pub mod records;
 mod source;
 
 pub use discover::{Candidate, Located, discover, open};
+pub use expectations::{Expected, Presence, There, expectations};
+pub use inner::{InnerRoot, inner_root};
+pub use key::collection_of_key;
 pub use layout::{Echo, EchoBy, Fact, FileClass, FileKind, Journal, Layout, NodeKind};
+pub use manifest::{LeftOut, Manifest, ManifestEntry, Mismatch};
+pub use node::{Collector, NodeFacts, Os};
 pub use source::Source;

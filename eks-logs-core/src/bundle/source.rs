@@ -1,6 +1,7 @@
 use std::fmt;
 
-use serde::{Serialize, Serializer};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The component a line speaks for (`kubelet`, `kernel`, `ipamd`, ...): an index into the [`super::Layout`]'s table of names.
 ///
@@ -32,5 +33,13 @@ impl fmt::Display for Source {
 impl Serialize for Source {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.name)
+    }
+}
+
+impl<'de> Deserialize<'de> for Source {
+    /// By its name; a name that the layout does not know is an error.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        super::Layout::builtin().source(&name).ok_or_else(|| D::Error::custom(format!("unknown source {name:?}")))
     }
 }

@@ -182,6 +182,11 @@ impl Store for LocalStore {
         Ok(Object { path: path.clone(), size, version: Some(version) })
     }
 
+    async fn stat(&self, path: &StorePath) -> Result<Object> {
+        let (_, size) = self.open_file(path)?;
+        Ok(Object { path: path.clone(), size, version: None })
+    }
+
     async fn get(&self, path: &StorePath, range: ByteRange) -> Result<Bytes> {
         let (mut file, size) = self.open_file(path)?;
         let range = range.within(path, size)?;
@@ -206,6 +211,10 @@ impl Store for LocalStore {
                 Err(why) => Some((Err(Error::from_io(path.as_str(), why)), None)),
             }
         })))
+    }
+
+    fn local_file(&self, path: &StorePath) -> Option<PathBuf> {
+        Some(self.full(path))
     }
 
     async fn walk(&self, prefix: &StorePath, sink: &mut dyn FileSink) -> Result<()> {

@@ -13,12 +13,15 @@ mod memory;
 mod walk;
 
 use std::fmt;
+use std::path::PathBuf;
 use std::pin::Pin;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_core::Stream;
 use futures_lite::StreamExt as _;
+use jiff::Timestamp;
 
 pub use ext::StoreExt;
 pub use local::LocalStore;
@@ -111,6 +114,11 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// Size and version of one object.
     async fn head(&self, path: &StorePath) -> Result<Object>;
 
+    /// Size of one object, and its version if the store knows that without reading the object.
+    async fn stat(&self, path: &StorePath) -> Result<Object> {
+        self.head(path).await
+    }
+
     /// A range of one object, in one piece.
     async fn get(&self, path: &StorePath, range: ByteRange) -> Result<Bytes>;
 
@@ -125,6 +133,49 @@ pub trait Store: fmt::Debug + Send + Sync {
             walk::stream_into(self, &object?, sink).await?;
         }
         Ok(())
+    }
+
+    /// True where listing means reading everything, as in an archive.
+    fn is_sequential(&self) -> bool {
+        false
+    }
+
+    /// The local file that is, or holds, this object.
+    fn local_file(&self, path: &StorePath) -> Option<PathBuf> {
+        let _ = path;
+        None
+    }
+
+    /// What makes links to objects, where the store can.
+    fn presign(&self) -> Option<&dyn Presign> {
+        None
+    }
+}
+
+/// Makes links with which one object can be fetched without credentials, for a while.
+#[async_trait]
+pub trait Presign: Send + Sync {
+    /// A link to the object that holds for `expires` from now on.
+    async fn presign_get(&self, path: &StorePath, expires: Duration) -> Result<Presigned>;
+}
+
+/// A link to one object.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Presigned {
+    /// The link: a secret as long as it holds.
+    pub url: String,
+    /// When it ends to hold.
+    pub expires_at: Timestamp,
+    /// The object as its store names it: `s3://bucket/key`.
+    pub uri: String,
+}
+
+impl fmt::Debug for Presigned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Presigned")
+            .field("uri", &self.uri)
+            .field("expires_at", &self.expires_at)
+            .finish_non_exhaustive()
     }
 }
 

@@ -76,6 +76,7 @@ pub async fn reads(store: &dyn Store, fixture: &Fixture) {
 
     for (path, content) in fixture {
         assert_eq!(store.head(path).await.expect("head").size, content.len() as u64);
+        assert_eq!(store.stat(path).await.expect("stat").size, content.len() as u64);
         assert_eq!(store.get_all(path).await.expect("get"), content);
         let size = content.len() as u64;
         for (start, end) in [(0, 0), (0, 1), (size / 3, size / 2), (size / 2, size + 100), (size, size)] {
@@ -99,6 +100,7 @@ pub async fn reads(store: &dyn Store, fixture: &Fixture) {
 
     let missing = path("no/such/object");
     assert!(matches!(store.head(&missing).await, Err(Error::NotFound { .. })));
+    assert!(matches!(store.stat(&missing).await, Err(Error::NotFound { .. })));
     assert!(matches!(store.get_all(&missing).await, Err(Error::NotFound { .. })));
     assert!(store.stream(&missing, ByteRange::WHOLE).await.is_err());
     assert!(store.list_all(&missing).await.expect("an empty list").is_empty());

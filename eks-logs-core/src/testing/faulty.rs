@@ -59,6 +59,11 @@ impl<S: Store> Store for FaultyStore<S> {
         self.inner.head(path).await
     }
 
+    async fn stat(&self, path: &StorePath) -> Result<Object> {
+        self.check(path)?;
+        self.inner.stat(path).await
+    }
+
     async fn get(&self, path: &StorePath, range: ByteRange) -> Result<Bytes> {
         self.check(path)?;
         self.inner.get(path, range).await

@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
-use eks_logs_core::{ByteRange, Located, StorePath};
+use bytes::Bytes;
+use eks_logs_core::{Located, StoreExt, StorePath};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -138,14 +139,7 @@ pub async fn facts(bundle: &Located, scan: &Scan) -> Result<Facts, eks_logs_core
         if file.bytes == 0 || file.bytes > LARGEST {
             continue;
         }
-        let Ok(path) = StorePath::parse(&file.file) else { continue };
-        let path = if bundle.root.is_root() { path } else { StorePath::parse(&format!("{}/{path}", bundle.root))? };
-        // An archive may have a directory of its own around the bundle: then the path below it is not the store's.
-        let content = match bundle.store.get(&path, ByteRange::WHOLE).await {
-            Ok(content) => content,
-            Err(eks_logs_core::Error::NotFound { .. }) => continue,
-            Err(why) => return Err(why),
-        };
+        let content = content(bundle, &file.file).await?;
         facts.collected(&row.section);
         let text = String::from_utf8_lossy(&content);
         let mut add = |key: &str, value: &str| {
@@ -163,6 +157,28 @@ pub async fn facts(bundle: &Located, scan: &Scan) -> Result<Facts, eks_logs_core
         }
     }
     Ok(facts)
+}
+
+/// The content of a file of the bundle. An archive may have a directory of its own around the bundle, which the scan leaves out.
+async fn content(bundle: &Located, file: &str) -> Result<Bytes, eks_logs_core::Error> {
+    let below = |path: &str| match bundle.root.is_root() {
+        true => StorePath::parse(path),
+        false => StorePath::parse(&format!("{}/{path}", bundle.root)),
+    };
+    let path = below(file)?;
+    match bundle.store.get_all(&path).await {
+        Err(eks_logs_core::Error::NotFound { .. }) => {}
+        answered => return answered,
+    }
+    let all = bundle.store.list_all(&bundle.root).await?;
+    let inner = |path: &StorePath| {
+        let path = path.below(&bundle.root).unwrap_or_else(|| path.clone());
+        path.split_first().1 == Some(file)
+    };
+    match all.into_iter().find(|object| inner(&object.path)) {
+        Some(object) => bundle.store.get_all(&object.path).await,
+        None => Err(eks_logs_core::Error::NotFound { path: path.to_string() }),
+    }
 }
 
 fn is_volatile(data: &Data, section: &str, key: &str) -> bool {

@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::sections::files_of;
 use super::{Figures, FileState, SectionFile};
 use crate::rule::Section;
 
 /// The figures of all sections.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
 #[allow(missing_docs)]
 pub struct NetworkFigures {
     /// The files that were parsed, and what became of them.
@@ -53,8 +53,8 @@ impl NetworkFigures {
 }
 
 /// The packet filter.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
 pub struct IptablesFigures {
     /// The program and back end that printed the rules.
     pub generator: Option<String>,
@@ -73,8 +73,8 @@ pub struct IptablesFigures {
 }
 
 /// One table.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
 pub struct TableFigures {
     /// The file.
     pub file: String,
@@ -89,8 +89,8 @@ pub struct TableFigures {
 }
 
 /// A built-in chain's policy.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
 pub struct ChainPolicy {
     /// `FORWARD`, `INPUT`, `OUTPUT`.
     pub chain: String,
@@ -101,8 +101,8 @@ pub struct ChainPolicy {
 }
 
 /// The CNI.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
 pub struct CniFigures {
     /// Who gives pods their network: `vpc-cni`, another one by name, `unknown`.
     pub cni: String,
@@ -115,8 +115,8 @@ pub struct CniFigures {
 }
 
 /// Rules and routes.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
 pub struct RoutesFigures {
     /// Routing rules, both families.
     pub rules: Option<u64>,
@@ -141,8 +141,8 @@ pub struct RoutesFigures {
 }
 
 /// The resolver.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
 pub struct DnsFigures {
     /// Name servers of the node.
     pub nameservers: Vec<String>,
@@ -159,8 +159,8 @@ pub struct DnsFigures {
 }
 
 /// Interfaces.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
 pub struct EniFigures {
     /// The instance type, where the kernel's log tells.
     pub instance_type: Option<String>,
@@ -175,8 +175,8 @@ pub struct EniFigures {
 }
 
 /// One interface of the node.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
 pub struct NicFigures {
     /// Its name.
     pub name: String,
@@ -191,8 +191,8 @@ pub struct NicFigures {
 }
 
 /// ipamd.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
 pub struct IpamdFigures {
     /// The pool; `null` where ipamd did not answer.
     pub pool: Option<PoolFigures>,
@@ -209,8 +209,8 @@ pub struct IpamdFigures {
 }
 
 /// ipamd's pool.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
 pub struct PoolFigures {
     /// Interfaces.
     pub interfaces: u64,
@@ -227,8 +227,8 @@ pub struct PoolFigures {
 }
 
 /// Connection tracking.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
 pub struct ConntrackFigures {
     /// Entries of the table.
     pub entries: Option<u64>,
@@ -249,8 +249,8 @@ pub struct ConntrackFigures {
 }
 
 /// Something that occurs often.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
 pub struct Mentioned {
     /// What.
     pub what: String,
@@ -261,8 +261,8 @@ pub struct Mentioned {
 }
 
 /// kube-proxy.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
 pub struct KubeProxyFigures {
     /// `iptables`, `ipvs`, `nftables`, `cilium`, `unknown`.
     pub mode: String,
@@ -283,8 +283,8 @@ pub struct KubeProxyFigures {
 }
 
 /// Network policies.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
 pub struct NetworkPolicyFigures {
     /// NETWORK_POLICY_ENFORCING_MODE: in `strict` mode pods start with everything denied.
     pub enforcing_mode: Option<String>,
@@ -297,8 +297,8 @@ pub struct NetworkPolicyFigures {
 }
 
 /// A map of the network policy agent.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
 pub struct MapFigures {
     /// Its number.
     pub id: u32,
@@ -312,8 +312,8 @@ pub struct MapFigures {
 }
 
 /// The API server, as the collector's tries show it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
 pub struct ApiServerFigures {
     /// What was asked.
     pub url: Option<String>,

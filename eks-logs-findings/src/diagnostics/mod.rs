@@ -9,7 +9,7 @@ mod node_sections;
 mod sections;
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use figures::{
     ApiServerFigures, ChainPolicy, CniFigures, ConntrackFigures, DnsFigures, EniFigures, IpamdFigures, IptablesFigures,
@@ -29,7 +29,7 @@ use crate::rule::Section;
 use crate::severity::Severity;
 
 /// What became of a file that a section is made from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum FileState {
     /// It was read as a whole.
@@ -49,7 +49,7 @@ pub enum FileState {
 }
 
 /// A file that a section is made from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SectionFile {
     /// Its path.
@@ -60,7 +60,7 @@ pub struct SectionFile {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
     /// Places that could not be read.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub problems: u64,
 }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::node_sections::files_of;
 use super::{Figures, SectionFile};
@@ -32,6 +32,12 @@ impl Serialize for Hundredths {
     }
 }
 
+impl<'de> Deserialize<'de> for Hundredths {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        f64::deserialize(deserializer).map(Self::of)
+    }
+}
+
 impl JsonSchema for Hundredths {
     fn schema_name() -> Cow<'static, str> {
         "Hundredths".into()
@@ -47,17 +53,17 @@ impl JsonSchema for Hundredths {
 }
 
 /// A file that was looked for.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NodeFile {
     /// The path that it has in the bundles of most collectors.
-    pub usual: &'static str,
+    pub usual: String,
     /// What became of it, under the path that it has here.
     #[serde(flatten)]
     pub file: SectionFile,
 }
 
 /// The figures of all sections.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[allow(missing_docs)]
 pub struct NodeFigures {
@@ -105,7 +111,7 @@ impl NodeFigures {
 }
 
 /// Disks.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StorageFigures {
     /// File systems of the node itself.
@@ -125,7 +131,7 @@ pub struct StorageFigures {
 }
 
 /// One file system.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FilesystemFigures {
     /// Where it is mounted.
@@ -145,7 +151,7 @@ pub struct FilesystemFigures {
 }
 
 /// A disk or a partition.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DeviceFigures {
     /// Its name.
@@ -159,7 +165,7 @@ pub struct DeviceFigures {
 }
 
 /// Memory, in KiB.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MemoryFigures {
     /// In all.
@@ -179,7 +185,7 @@ pub struct MemoryFigures {
 }
 
 /// A process.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProcessFigures {
     /// Its id.
@@ -191,7 +197,7 @@ pub struct ProcessFigures {
 }
 
 /// CPUs.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CpuFigures {
     /// CPUs that are online.
@@ -199,7 +205,7 @@ pub struct CpuFigures {
     /// Load averages over one, five and fifteen minutes.
     pub load: Option<[Hundredths; 3]>,
     /// Percent of time by use: `user`, `system`, `ioWait`, `steal`, `idle`.
-    pub percent: BTreeMap<&'static str, Hundredths>,
+    pub percent: BTreeMap<String, Hundredths>,
     /// Percent of time stolen since boot.
     pub steal_since_boot_percent: Option<Hundredths>,
     /// Tasks that wait for I/O.
@@ -211,7 +217,7 @@ pub struct CpuFigures {
 }
 
 /// Processes.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProcessesFigures {
     /// Processes.
@@ -237,7 +243,7 @@ pub struct ProcessesFigures {
 }
 
 /// Units.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ServicesFigures {
     /// Units of the table.
@@ -251,7 +257,7 @@ pub struct ServicesFigures {
 }
 
 /// kubelet.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct KubeletFigures {
     /// Configuration files, in the order in which they are merged.
@@ -281,7 +287,7 @@ pub struct KubeletFigures {
 }
 
 /// containerd.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ContainerdFigures {
     /// Its version.
@@ -309,7 +315,7 @@ pub struct ContainerdFigures {
 }
 
 /// Versions.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct VersionsFigures {
     /// Versions by component; more than one where several run.
@@ -319,7 +325,7 @@ pub struct VersionsFigures {
 }
 
 /// Kernel parameters.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SysctlFigures {
     /// Parameters of the dump.
@@ -329,7 +335,7 @@ pub struct SysctlFigures {
 }
 
 /// Boots.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RebootsFigures {
     /// Seconds since boot, when it was collected.
@@ -341,7 +347,7 @@ pub struct RebootsFigures {
 }
 
 /// One boot.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct BootFigures {
     /// `2026-11-18 21:00`, or without a year.
@@ -353,7 +359,7 @@ pub struct BootFigures {
 }
 
 /// Time.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TimeFigures {
     /// Units that keep the clock, and their state.
@@ -363,7 +369,7 @@ pub struct TimeFigures {
 }
 
 /// GPUs.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GpuFigures {
     /// Packages of NVIDIA's and Neuron's, with their versions.

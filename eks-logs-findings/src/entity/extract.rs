@@ -164,6 +164,13 @@ pub fn in_finding(finding: &Finding) -> BTreeSet<Entity> {
             }
         }
     }
+    for event in &finding.events {
+        for (field, kind) in
+            [("podUid", EntityKind::Uid), ("containerId", EntityKind::Container), ("victimPid", EntityKind::Pid)]
+        {
+            found.extend(event.fields.get(field).map(|value| Entity::new(kind, value)));
+        }
+    }
     for line in &finding.evidence {
         found.extend(in_text(&line.text));
         found.extend(in_path(&line.file));

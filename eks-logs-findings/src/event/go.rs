@@ -43,11 +43,15 @@ pub(super) fn read(fields: &mut Fields, state: &mut State, message: &[u8]) -> St
         *state = if *state == State::Head { State::First } else { State::Rest };
         return Step::Member;
     }
-    match *state {
-        State::Head if begins(message) => {
-            // `panic: x [recovered]` is followed by the panic again.
-            set(fields, "message", message);
+    if let Some(start) = GO_STARTS.iter().find(|start| message.starts_with(start.as_bytes())) {
+        // Of one crash a signal and a fatal error may both be told, but nothing twice.
+        if *state != State::Head || fields.get("message").is_some_and(|told| told.starts_with(start)) {
+            return Step::Over;
         }
+        set(fields, "message", message);
+        return Step::Member;
+    }
+    match *state {
         State::First => {
             let machinery = MACHINERY.iter().any(|known| message.starts_with(known));
             let call = memrchr(b'(', message).filter(|_| message.ends_with(b")"));

@@ -5,6 +5,8 @@ use memchr::memmem;
 
 use super::{Fields, Step, between, digits, set};
 
+/// Of the phrases below, those at the front are of an oops.
+const OOPS: usize = 7;
 const FIRST: [&[u8]; 13] = [
     b"BUG: unable to handle ",
     b"BUG: kernel NULL pointer",
@@ -48,14 +50,20 @@ fn is_stall_or_hung(message: &[u8]) -> bool {
     memmem::find(message, b" stall").is_some() || memmem::find(message, b" blocked for more than ").is_some()
 }
 
-pub(super) fn read(fields: &mut Fields, message: &[u8]) -> Step {
+/// Which first lines a report has had.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct State(u16);
+
+pub(super) fn read(fields: &mut Fields, state: &mut State, message: &[u8]) -> Step {
     if begins(message) {
-        // An oops has several first lines of its own; a report of another kind, or a second one with its cause told, is another.
-        if fields.contains_key("instruction")
-            || (fields.contains_key("what") && (is_stall_or_hung(message) || message.starts_with(b"WARNING")))
-        {
+        // An oops has several first lines of its own, each once; other reports have one.
+        let phrase = FIRST.iter().position(|first| message.starts_with(first)).unwrap_or(FIRST.len());
+        let bit = 1 << phrase;
+        let goes_on = phrase < OOPS && state.0 < 1 << OOPS && state.0 & bit == 0 && !fields.contains_key("instruction");
+        if state.0 != 0 && !goes_on {
             return Step::Over;
         }
+        state.0 |= bit;
         set(fields, "what", message);
         return Step::Member;
     }

@@ -9,7 +9,7 @@ mod oom;
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::line::stamp::SECOND;
 use crate::line::{Line, Stamp};
@@ -20,7 +20,7 @@ const LONGEST: usize = 200;
 const LASTS: i64 = 10 * SECOND;
 
 /// What kind of event of several lines.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, schemars::JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum EventKind {
     /// The kernel's OOM killer: who asked for memory, whose limit it was, who was killed.
@@ -56,6 +56,7 @@ pub(crate) struct Assembly {
     lines: u32,
     pub(crate) fields: Fields,
     go: go::State,
+    kernel: kernel::State,
 }
 
 /// What a line is made of, as events need it.
@@ -128,6 +129,7 @@ impl Assembly {
             lines: 0,
             fields: Fields::new(),
             go: go::State::default(),
+            kernel: kernel::State::default(),
         };
         begun.feed(text);
         begun
@@ -149,7 +151,7 @@ impl Assembly {
         }
         match self.kind {
             EventKind::OutOfMemory => oom::read(&mut self.fields, text.message),
-            EventKind::KernelTrace => kernel::read(&mut self.fields, text.message),
+            EventKind::KernelTrace => kernel::read(&mut self.fields, &mut self.kernel, text.message),
             EventKind::GoCrash if text.headed => Step::Over,
             EventKind::GoCrash => go::read(&mut self.fields, &mut self.go, text.message),
         }
@@ -193,4 +195,80 @@ fn between<'a>(text: &'a [u8], phrase: &[u8], stops: &[u8]) -> Option<&'a [u8]> 
 
 fn digits(text: &[u8]) -> &[u8] {
     &text[..text.iter().take_while(|byte| byte.is_ascii_digit()).count()]
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::line;
+
+    const LINES: [&str; 12] = [
+        "[   10.000001] java invoked oom-killer: gfp_mask=0xcc0, order=0",
+        "[   10.000002] oom-kill:constraint=CONSTRAINT_MEMCG,oom_memcg=/kubepods/pod0a1b2c3d,task_memcg=/kubepods/pod0a1b2c3d/x,task=java,pid=7,uid=0",
+        "[   10.000003] Memory cgroup out of memory: Killed process 7 (java) total-vm:1kB, anon-rss:1kB",
+        "[   10.000004] Task in /a killed as a result of limit of /b",
+        "[   10.000005] watchdog: BUG: soft lockup - CPU#3 stuck for 26s! [kworker/3:1:77]",
+        "[   10.000006] CPU: 3 PID: 77 Comm: kworker/3:1 Tainted: G OE 6.1 #1",
+        "[   10.000007] RIP: 0010:f+0x1/0x2",
+        "[   10.000008] ---[ end trace 0 ]---",
+        "Nov 20 02:00:00 h kubelet[31]: panic: no",
+        "Nov 20 02:00:00 h kubelet[31]: goroutine 1 [running]:",
+        "Nov 20 02:00:00 h kubelet[31]: main.main()",
+        "Nov 20 02:00:00 h kubelet[31]: \t/x/main.go:1 +0x1",
+    ];
+
+    fn fed(assembly: &mut Assembly, text: &str) -> Step {
+        assembly.feed(&Text::new(text.as_bytes(), &line::parse(text.as_bytes())))
+    }
+
+    fn begun(text: &str) -> Assembly {
+        let parsed = line::parse(text.as_bytes());
+        let text = Text::new(text.as_bytes(), &parsed);
+        Assembly::begin(begins(&text, parsed.kernel).unwrap(), &text)
+    }
+
+    #[test]
+    fn reports_of_two_processors_are_two() {
+        let mut first = begun(LINES[4]);
+        assert_eq!(fed(&mut first, LINES[5]), Step::Member);
+        assert_eq!(
+            fed(&mut first, "[   10.000009] watchdog: BUG: soft lockup - CPU#1 stuck for 26s! [runc:78]"),
+            Step::Over
+        );
+    }
+
+    #[test]
+    fn what_others_write_is_not_of_a_crash() {
+        let mut crash = begun(LINES[8]);
+        assert_eq!(fed(&mut crash, "Nov 20 02:00:00 h containerd[30]: goroutine 7 [running]:"), Step::Foreign);
+        assert_eq!(fed(&mut crash, LINES[9]), Step::Member);
+        assert_eq!(
+            fed(&mut crash, "Nov 20 02:00:01 h kubelet[31]: I1120 02:00:01.000001      31 a.go:1] \"Started\""),
+            Step::Over
+        );
+    }
+
+    proptest! {
+        /// Whatever is fed: no panic, and fields that stay small.
+        #[test]
+        fn no_lines_break_an_assembly(picks in proptest::collection::vec((0_usize..LINES.len(), any::<prop::sample::Index>(), any::<u8>()), 1..40)) {
+            let mut open: Option<Assembly> = None;
+            for (pick, at, byte) in picks {
+                let mut damaged = LINES[pick].as_bytes().to_vec();
+                let at = at.index(damaged.len());
+                damaged[at] = byte;
+                let parsed = line::parse(&damaged);
+                let text = Text::new(&damaged, &parsed);
+                let over = open.as_mut().is_none_or(|open| open.feed(&text) == Step::Over);
+                if over {
+                    open = begins(&text, parsed.kernel).map(|kind| Assembly::begin(kind, &text));
+                }
+                for value in open.iter().flat_map(|open| open.fields.values()) {
+                    prop_assert!(value.len() <= 3 * LONGEST);
+                }
+            }
+        }
+    }
 }

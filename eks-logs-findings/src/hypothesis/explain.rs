@@ -56,6 +56,8 @@ fn rounded(candidate: &Candidate) -> super::rank::Grounds {
         &mut evidence.specific,
         &mut evidence.lasting,
         &mut evidence.chain,
+        &mut evidence.follows,
+        &mut evidence.raw,
     ] {
         *part = (*part * 100.0).round() / 100.0;
     }

@@ -44,7 +44,13 @@ impl Graph {
             .iter()
             .enumerate()
             .map(|(at, fault)| {
-                let effects = fault.rule.map(crate::rule::Rule::effects).unwrap_or_default();
+                let mut effects = fault.rule.map(crate::rule::Rule::effects).unwrap_or_default();
+                // What only wraps a fault follows from it, whatever the rules say.
+                for wrapper in fault.members.iter().flat_map(|member| &member.finding.wrappers) {
+                    if !effects.iter().any(|edge| edge.rule == *wrapper) {
+                        effects.push(LeadsTo { rule: wrapper.clone(), within: None, shares: Vec::new() });
+                    }
+                }
                 let present = effects.iter().filter_map(|edge| Some((edge, *places.get(edge.rule.as_str())?)));
                 present.filter(|(_, to)| *to != at).filter_map(|(edge, to)| joined(faults, at, to, edge)).collect()
             })

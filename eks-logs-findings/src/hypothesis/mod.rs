@@ -24,7 +24,7 @@ use fault::Faults;
 /// Hypotheses that are given.
 const MOST: usize = 5;
 /// Rules that can bring a fault about, from which on it is a symptom: seen alone it names no cause.
-const SYMPTOM: usize = 8;
+const SYMPTOM: usize = 10;
 /// What would have brought a symptom about: rules that are named.
 const UPSTREAM_NAMED: usize = 12;
 

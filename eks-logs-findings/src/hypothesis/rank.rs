@@ -16,6 +16,11 @@ const EXPLAINED: f64 = 0.6;
 /// How strongly it counts against a fault that many others can bring it about.
 const GENERIC: f64 = 0.15;
 
+/// How much less sure a candidate is that another one explains fully.
+const FOLLOWS: f64 = 0.7;
+/// What a rule that only wraps the error of something else keeps.
+const WRAPPER: f64 = 0.8;
+
 /// What a hypothesis' confidence is made of. Each part is between 0 and 1.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -30,8 +35,12 @@ pub struct Grounds {
     pub lasting: f64,
     /// The chain's links, by the time order and the names that both ends share; 1 without a chain.
     pub chain: f64,
+    /// How well another finding explains it: 0 for a root.
+    pub follows: f64,
     /// Sources that report it independently of each other.
     pub independent_sources: usize,
+    /// What these add up to, before calibration.
+    pub raw: f64,
 }
 
 /// A fault as a candidate root.
@@ -79,6 +88,7 @@ pub(super) fn ranked(faults: &Faults<'_>, graph: &Graph) -> Vec<Candidate> {
         let rival = rival.fold(0.0, f64::max);
         let sum = candidate.score + rival;
         candidate.evidence.margin = if sum > 0.0 { candidate.score / sum } else { 0.0 };
+        candidate.evidence.raw = raw(&candidate.evidence);
         candidate.confidence = confidence(&candidate.evidence, faults.list[candidate.fault].severity);
     }
     // Ranks and confidences tell the same order.
@@ -132,7 +142,8 @@ fn candidate(faults: &Faults<'_>, graph: &Graph, at: usize, total: f64) -> Candi
     let score = explained * (1.0 - loss) * specific * lasting * severity * scope;
     let chain = effects.first().map_or(1.0, |(_, strongest)| *strongest);
     let independent_sources = independent(faults, at, &effects);
-    let evidence = Grounds { explained, margin: 0.0, specific, lasting, chain, independent_sources };
+    let follows = upstream.map_or(0.0, |(_, strength)| strength);
+    let evidence = Grounds { explained, margin: 0.0, specific, lasting, chain, follows, independent_sources, raw: 0.0 };
     let upstream = upstream.map(|(by, _)| by);
     Candidate { fault: at, facets, effects, score, evidence, confidence: 0.0, upstream }
 }
@@ -162,7 +173,8 @@ fn specific(fault: &Fault<'_>) -> f64 {
     if fault.rule.is_none() && fault.id.starts_with("unrecognised/") {
         return 0.5;
     }
-    1.0 / (1.0 + GENERIC * (1.0 + fault.upstream as f64).ln())
+    let wraps = if fault.rule.is_some_and(|rule| rule.generic) { WRAPPER } else { 1.0 };
+    wraps / (1.0 + GENERIC * (1.0 + fault.upstream as f64).ln())
 }
 
 /// Whether the fault, or what follows from it, goes on at the end of the bundle.
@@ -199,8 +211,8 @@ fn independent(faults: &Faults<'_>, at: usize, effects: &[(usize, f64)]) -> usiz
     sources.len()
 }
 
-/// The confidence that the parts add up to: see docs/CONFIDENCE.md for its form and calibration.
-pub(super) fn confidence(evidence: &Grounds, severity: Severity) -> f64 {
+/// What the parts add up to, before calibration.
+fn raw(evidence: &Grounds) -> f64 {
     let witnesses = match evidence.independent_sources {
         0 | 1 => 0.7,
         2 => 0.9,
@@ -211,14 +223,29 @@ pub(super) fn confidence(evidence: &Grounds, severity: Severity) -> f64 {
         + 0.15 * witnesses
         + 0.10 * evidence.chain
         + 0.15 * evidence.lasting;
+    let specific = 0.5 + 0.5 * evidence.specific;
+    (sum * specific * (1.0 - FOLLOWS * evidence.follows)).clamp(0.0, 1.0)
+}
+
+/// From what the parts add up to, to how often hypotheses of that sum name the labelled cause: measured, see docs/CONFIDENCE.md.
+const CALIBRATION: [(f64, f64); 6] = [(0.0, 0.02), (0.2, 0.25), (0.3, 0.8), (0.4, 0.9), (0.6, 0.93), (1.0, 0.96)];
+
+/// The confidence: the calibrated sum, with what the severity allows at most.
+fn confidence(evidence: &Grounds, severity: Severity) -> f64 {
     let ceiling = match severity {
-        Severity::Critical | Severity::High => 0.98,
-        Severity::Medium => 0.9,
+        Severity::Critical | Severity::High => 0.97,
+        Severity::Medium => 0.92,
         Severity::Low | Severity::Info => 0.6,
     };
-    let specific = 0.5 + 0.5 * evidence.specific;
-    let sure = (sum * specific).clamp(0.01, ceiling);
-    (sure * 100.0).round() / 100.0
+    let mut sure = CALIBRATION[CALIBRATION.len() - 1].1;
+    for pair in CALIBRATION.windows(2) {
+        let ((from, low), (to, high)) = (pair[0], pair[1]);
+        if evidence.raw <= to {
+            sure = low + (high - low) * (evidence.raw - from) / (to - from);
+            break;
+        }
+    }
+    (f64::min(sure, ceiling) * 100.0).round() / 100.0
 }
 
 /// For each fault, by what it is reached: the path from the root to `to`, without the root.

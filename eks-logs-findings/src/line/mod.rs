@@ -6,6 +6,7 @@
 pub mod quoted;
 pub mod stamp;
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use memchr::memchr;
@@ -38,6 +39,33 @@ pub fn parse(line: &[u8]) -> Line {
     let mut parsed = outer(line);
     inner(line, &mut parsed);
     parsed
+}
+
+/// A line without what is no text of it: terminal colours (`ESC [ ... m`), and the zero bytes that a file system leaves in front of the line
+/// that was being written when power was lost.
+pub fn clean(line: &[u8]) -> Cow<'_, [u8]> {
+    let text = &line[line.iter().take_while(|byte| **byte == 0).count()..];
+    let Some(first) = memchr(0x1b, text) else { return Cow::Borrowed(text) };
+    let mut clean = text[..first].to_vec();
+    let mut at = first;
+    while let Some(byte) = text.get(at) {
+        match colour(&text[at..]) {
+            Some(length) => at += length,
+            None => {
+                clean.push(*byte);
+                at += 1;
+            }
+        }
+    }
+    Cow::Owned(clean)
+}
+
+/// The length of a sequence that sets colours (ECMA-48, select graphic rendition) at the start of a text.
+fn colour(text: &[u8]) -> Option<usize> {
+    let parameters = text.strip_prefix(b"\x1b[")?;
+    let length =
+        parameters.iter().take(32).take_while(|byte| byte.is_ascii_digit() || matches!(byte, b';' | b':')).count();
+    (parameters.get(length) == Some(&b'm')).then_some(length + 3)
 }
 
 fn plain(stamp: Stamp, message: usize) -> Line {
@@ -239,7 +267,26 @@ mod tests {
         assert!(matches!(line.stamp, Stamp::Instant(_)));
     }
 
+    #[test]
+    fn colours_and_zero_bytes_are_no_text() {
+        let clean = |line: &str| String::from_utf8(clean(line.as_bytes()).into_owned()).unwrap();
+        assert_eq!(clean("\x1b[32m[    0.5] \x1b[0m\x1b[33musb\x1b[0m: \x1b[1;38:5:1mx"), "[    0.5] usb: x");
+        assert_eq!(clean("\0\0\0Nov 22 07:00:01 h p: x"), "Nov 22 07:00:01 h p: x");
+        for same in ["no colour", "\x1b]0;title\x07", "\x1b[", "\x1b[12", "\x1b[12K", "a\0b", ""] {
+            assert_eq!(clean(same), same);
+        }
+    }
+
     proptest! {
+        #[test]
+        fn cleaning_leaves_plain_lines_alone_and_is_done_at_once(line in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let cleaned = clean(&line).into_owned();
+            prop_assert!(cleaned.len() <= line.len());
+            if !line.contains(&0x1b) && line.first() != Some(&0) {
+                prop_assert_eq!(cleaned, line);
+            }
+        }
+
         #[test]
         fn offsets_stay_inside(line in proptest::collection::vec(any::<u8>(), 0..300)) {
             let parsed = parse(&line);

@@ -141,13 +141,18 @@ pub fn dmesg(bytes: &[u8]) -> Option<(Stamp, usize)> {
     Some((Stamp::Uptime(seconds * SECOND + micros), point + 2 + places))
 }
 
-/// A Unix time in seconds with a fraction, as zap's old encoder writes it (`1763794801.1234567`).
+/// A Unix time with a fraction, in seconds as zap's old encoder writes it (`1763794801.1234567`) or in milliseconds as klog's JSON does
+/// (`1763794801123.4567`).
 pub fn epoch(bytes: &[u8]) -> Option<Stamp> {
     let digits = bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    (digits == 10).then_some(())?;
-    let seconds = bytes[..10].iter().fold(0_i64, |sum, digit| sum * 10 + i64::from(digit - b'0'));
-    let micros = if bytes.get(10) == Some(&b'.') { fraction(&bytes[11..]).0 } else { 0 };
-    Some(Stamp::Instant(seconds * SECOND + micros))
+    let unit = match digits {
+        10 => SECOND,
+        13 => SECOND / 1000,
+        _ => return None,
+    };
+    let whole = bytes[..digits].iter().fold(0_i64, |sum, digit| sum * 10 + i64::from(digit - b'0'));
+    let micros = if bytes.get(digits) == Some(&b'.') { fraction(&bytes[digits + 1..]).0 } else { 0 };
+    Some(Stamp::Instant(whole * unit + micros * unit / SECOND))
 }
 
 /// A point in time from microseconds since the epoch.
@@ -187,6 +192,7 @@ mod tests {
         check(dmesg(b"[Sun Nov 22 07:00:01 2026] x").unwrap(), "2026-11-22T07:00:01Z", 26);
         check(dmesg(b"[Tue Mar  5 04:57:44 2019] x").unwrap(), "2019-03-05T04:57:44Z", 26);
         assert_eq!(epoch(b"1763794801.25,").unwrap(), Stamp::Instant(1_763_794_801_250_000));
+        assert_eq!(epoch(b"1763794801250.125,").unwrap(), Stamp::Instant(1_763_794_801_250_125));
     }
 
     #[test]
@@ -199,7 +205,7 @@ mod tests {
             assert_eq!(dmesg(bad.as_bytes()), None, "{bad}");
         }
         assert_eq!(iso(b"2026-13-22T07:00:01Z"), None);
-        assert_eq!(epoch(b"1234567890123"), None);
+        assert_eq!(epoch(b"12345678901"), None);
     }
 
     proptest! {

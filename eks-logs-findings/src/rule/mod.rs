@@ -21,7 +21,7 @@ use crate::Severity;
 use crate::entity::EntityKind;
 
 /// A rule's name, equal to its path: `network/conntrack-table-full`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct RuleId(pub(crate) String);
 
@@ -165,7 +165,7 @@ pub struct Example {
 }
 
 /// What to do.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Remedy {
     /// Steps, in order.
     pub steps: Vec<String>,

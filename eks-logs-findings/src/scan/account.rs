@@ -6,7 +6,7 @@ use eks_logs_core::{Fact, InstanceId, Layout, Located, bundle::NodeKind};
 
 use super::files::{FileTally, OTHERS, Tallies};
 use crate::clock::Clock;
-use crate::finding::{Boot, BundleInfo, Coverage, FileReport, Gap, Skipped};
+use crate::finding::{Boot, BundleInfo, Coverage, FileLines, FileReport, Gap, Skipped};
 use crate::line::Stamp;
 use crate::line::stamp::{SECOND, timestamp};
 use crate::platform::Platform;
@@ -111,6 +111,24 @@ pub(super) fn info(bundle: &Located, tallies: &Tallies, clock: &Clock) -> Bundle
         bytes: tallies.files.iter().map(|file| file.bytes).sum(),
         locator: bundle.locator.clone(),
     }
+}
+
+/// Where the lines of each file are, by path.
+pub(super) fn lines(files: &mut [FileTally]) -> Vec<FileLines> {
+    let mut lines: Vec<FileLines> = files
+        .iter_mut()
+        .map(|file| {
+            let builder = std::mem::take(&mut file.index);
+            let (size, version) = file.stored.clone();
+            FileLines {
+                file: file.path.clone(),
+                content_hash: format!("{:032x}", builder.content_hash()),
+                index: builder.finish(size, version),
+            }
+        })
+        .collect();
+    lines.sort_by(|a, b| a.file.cmp(&b.file));
+    lines
 }
 
 pub(super) fn report(file: &FileTally, clock: &Clock) -> FileReport {

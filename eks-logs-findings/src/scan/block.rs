@@ -5,16 +5,17 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use eks_logs_core::text::{Segment, segments};
 use eks_logs_core::{EchoBy, FileClass, Layout, Source};
 use memchr::{memchr, memchr_iter, memmem, memrchr};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::matcher::{BOOT, EVENT, Matcher, Target};
 use super::reports::Start;
-use super::splitter::CONTEXT;
+use super::sink::CONTEXT;
 use super::times::{self, BootMark};
 use super::unrecognised;
-use crate::event::{self, Text};
+use crate::event::{self, EventKind, Text};
 use crate::line::{self, Line, Stamp, quoted};
 use crate::rule::{Catalogue, LineMatcher};
 use crate::subject;
@@ -35,6 +36,8 @@ pub(super) struct Block {
     /// Bytes of `data` that were scanned before: they may be looked back at.
     pub(super) context: usize,
     pub(super) data: Vec<u8>,
+    /// Where its lines are is wanted too.
+    pub(super) index: bool,
 }
 
 /// One line that matched one rule.
@@ -73,6 +76,8 @@ pub(super) struct Scanned {
     pub(super) start: u64,
     pub(super) context: usize,
     pub(super) data: Vec<u8>,
+    /// Where its lines are, if that is wanted.
+    pub(super) segments: Vec<Segment>,
     /// Newlines behind the context.
     pub(super) newlines: u64,
     pub(super) occurrences: Vec<Occurrence>,
@@ -98,7 +103,7 @@ pub(super) struct Scratch {
 }
 
 pub(super) fn scan(catalogue: &Catalogue, block: Block, scratch: &mut Scratch) -> Scanned {
-    let Block { file, class, matcher, start, context, data } = block;
+    let Block { file, class, matcher, start, context, data, index } = block;
     let layout = Layout::builtin();
     let mut found = Found { occurrences: Vec::new(), subjects: Vec::new(), numbers: HashMap::new() };
     let Scratch { candidates, targets } = scratch;
@@ -113,6 +118,9 @@ pub(super) fn scan(catalogue: &Catalogue, block: Block, scratch: &mut Scratch) -
         if targets.is_empty() {
             continue;
         }
+        // What is read is the text; what is cited are the line's bytes.
+        let (bytes, clean) = (text, line::clean(text));
+        let text: &[u8] = &clean;
         let parsed = line::parse(text);
         let program = parsed.program.clone().map(|range| &text[range]);
         let source = layout.line_source(class, program, parsed.kernel);
@@ -123,7 +131,7 @@ pub(super) fn scan(catalogue: &Catalogue, block: Block, scratch: &mut Scratch) -
         // Whether a rule, or the benign context of one, has spoken about the line.
         let mut judged = false;
         let mut calls_itself_error = false;
-        let mut begins_event = false;
+        let (mut begins_event, mut crashes) = (false, false);
         let mut boot = None;
         for &(target, literal_end) in targets.iter() {
             if target == unrecognised::MARK {
@@ -135,7 +143,9 @@ pub(super) fn scan(catalogue: &Catalogue, block: Block, scratch: &mut Scratch) -
                 continue;
             }
             if target == EVENT {
-                begins_event = event::begins(&Text::new(text, &parsed), parsed.kernel).is_some();
+                let kind = event::begins(&Text::new(text, &parsed), parsed.kernel);
+                begins_event = kind.is_some();
+                crashes = kind == Some(EventKind::GoCrash);
                 continue;
             }
             let rule = &catalogue.rules()[target.rule as usize];
@@ -151,14 +161,15 @@ pub(super) fn scan(catalogue: &Catalogue, block: Block, scratch: &mut Scratch) -
                 judged = true;
             } else if let Some(subject) = found.subject(target, matcher, &rule.subject, message) {
                 judged = true;
-                let far = text.len() > QUOTED;
+                let far = bytes.len() > QUOTED && bytes.len() == text.len();
                 let matched =
                     matcher.pattern.as_ref().filter(|_| far).and_then(|pattern| pattern.regex()?.find(message));
                 said.push((target, subject, matched.map_or(literal_end, |matched| parsed.message + matched.end())));
             }
         }
-        if calls_itself_error && !judged && unrecognised::mines(source) && !unrecognised::is_benign(text) {
-            let level = unrecognised::level(text).map(|rule| Target { rule, clears: false });
+        if (calls_itself_error || crashes) && !judged && unrecognised::mines(source) && !unrecognised::is_benign(text) {
+            let level = if crashes { Some(unrecognised::FATAL) } else { unrecognised::level(text) };
+            let level = level.map(|rule| Target { rule, clears: false });
             said.extend(level.map(|target| (target, found.number(target, unrecognised::template(message)), 0)));
         }
         if said.is_empty() && !begins_event && boot.is_none() {
@@ -177,7 +188,7 @@ pub(super) fn scan(catalogue: &Catalogue, block: Block, scratch: &mut Scratch) -
         let (event, echo) = same_elsewhere(layout, class, source, text, &parsed);
         let stamp = if parsed.stamp == Stamp::None { continued(&data, line_start) } else { parsed.stamp };
         for (target, subject, matched_end) in said {
-            let (quote_start, quote_end) = quoted(text, matched_end);
+            let (quote_start, quote_end) = quoted(bytes, matched_end);
             found.occurrences.push(Occurrence {
                 target,
                 subject,
@@ -213,7 +224,8 @@ pub(super) fn scan(catalogue: &Catalogue, block: Block, scratch: &mut Scratch) -
         found.occurrences.sort_by_key(|occurrence| occurrence.start);
     }
     let first = data[context..].split(|byte| *byte == b'\n').take(CONTINUES).find_map(|text| {
-        let Line { stamp, event, .. } = line::parse(text);
+        let text = line::clean(text);
+        let Line { stamp, event, .. } = line::parse(&text);
         (stamp != Stamp::None).then(|| (stamp, xxh3_64(strip_cr(&text[event..]))))
     });
     let last = continued(&data, data.len());
@@ -227,7 +239,23 @@ pub(super) fn scan(catalogue: &Catalogue, block: Block, scratch: &mut Scratch) -
         starts.map(|at| at as u32).collect()
     });
     let Found { occurrences, subjects, .. } = found;
-    Scanned { file, start, context, data, newlines, occurrences, subjects, starts, boots, documents, first, last, zone }
+    let segments = if index { segments(start + context as u64, &data[context..]) } else { Vec::new() };
+    Scanned {
+        file,
+        start,
+        context,
+        data,
+        segments,
+        newlines,
+        occurrences,
+        subjects,
+        starts,
+        boots,
+        documents,
+        first,
+        last,
+        zone,
+    }
 }
 
 /// What the lines of one block were found to hold.
@@ -274,12 +302,15 @@ pub(super) fn own_words<'a>(data: &[u8], line_start: usize, message: &'a [u8]) -
 
 /// Whether the lines above, of whichever program writes this one, are inside a value that is quoted.
 fn continues_a_quotation(data: &[u8], line_start: usize) -> bool {
-    let writer = |text: &[u8]| line::parse(text).program.map(|program| text[program].to_vec());
+    let writer = |text: &[u8]| {
+        let text = line::clean(text);
+        line::parse(&text).program.map(|program| text[program].to_vec())
+    };
     let line_end = memchr(b'\n', &data[line_start..]).map_or(data.len(), |newline| line_start + newline);
     let program = writer(&data[line_start..line_end]);
     for text in above(data, line_start) {
-        let parsed = line::parse(text);
-        let message = &text[parsed.message..];
+        let text = &*line::clean(text);
+        let message = &text[line::parse(text).message..];
         if writer(text) == program && !quoted::continues(message) {
             return quoted::opens(message);
         }
@@ -322,7 +353,10 @@ fn same_elsewhere(
 
 /// The time of the nearest line above an offset that prints one.
 fn continued(data: &[u8], at: usize) -> Stamp {
-    above(data, at).map(|text| line::parse(text).stamp).find(|stamp| *stamp != Stamp::None).unwrap_or_default()
+    above(data, at)
+        .map(|text| line::parse(&line::clean(text)).stamp)
+        .find(|stamp| *stamp != Stamp::None)
+        .unwrap_or_default()
 }
 
 /// The lines above an offset, the nearest first; no further than every block can look back.

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use eks_logs_core::FileClass;
+use eks_logs_core::text::LineIndexBuilder;
+use eks_logs_core::{FileClass, Version};
 
 use super::block::{Occurrence, Scanned, Subject};
 use super::reports::Reports;
@@ -18,6 +19,8 @@ const SUBJECTS: usize = 512;
 const TALLIES: usize = 8192;
 /// Boots that are kept of one file.
 const BOOTS: usize = 256;
+/// Lines of an event that wait for its end.
+const WAITING: usize = 64;
 /// The subject that stands for those beyond the limit.
 pub(super) const OTHERS: &str = "(others)";
 
@@ -31,6 +34,8 @@ pub(super) struct Adding {
     waiting: BTreeMap<u32, Vec<Waiting>>,
     /// The rule and subject that tell most of an event that is not over.
     told: BTreeMap<u32, (u32, u32)>,
+    /// For an event that is not over and a rule, a subject that the rule names.
+    named: BTreeMap<(u32, u32), u32>,
     /// Rules and subjects that are there and have not been told to have ended.
     there: BTreeSet<(u32, u32)>,
 }
@@ -88,6 +93,10 @@ pub(super) struct FileTally {
     /// Why the end of the file is missing.
     pub(super) cut: Option<String>,
     pub(super) notes: Vec<(&'static str, String)>,
+    /// Bytes as they are stored, and the state they are in.
+    pub(super) stored: (u64, Option<Version>),
+    /// Where its lines are, if that is wanted.
+    pub(super) index: LineIndexBuilder,
     /// Events of several lines.
     pub(super) reports: Reports,
     /// Boots that it tells of.
@@ -141,6 +150,8 @@ impl Tallies {
             head: Vec::new(),
             cut: None,
             notes: Vec::new(),
+            stored: (0, None),
+            index: LineIndexBuilder::default(),
             reports: Reports::default(),
             boots: Vec::new(),
             adding: Adding::default(),
@@ -159,7 +170,7 @@ impl Tallies {
     }
 
     /// Adds the next block of its file and gives its buffer back.
-    pub(super) fn add(&mut self, catalogue: &Catalogue, scanned: Scanned) -> Vec<u8> {
+    pub(super) fn add(&mut self, catalogue: &Catalogue, mut scanned: Scanned) -> Vec<u8> {
         let others = self.number(OTHERS);
         let numbers: Vec<u32> = scanned.subjects.iter().map(|subject| self.number(&subject.masked)).collect();
         let (quotes, fold) = (self.quotes, self.fold);
@@ -200,7 +211,10 @@ impl Tallies {
             let hit = Hit { occurrence, subject, offset, line, at, report: members.of(occurrence.start) };
             let wrapped = occurrence.wrapped.filter(|_| fold).map(|(rule, subject)| (rule, numbers[subject as usize]));
             let generic = fold && catalogue.rules().get(rule as usize).is_some_and(|rule| rule.generic);
-            if let (Some(report), true, None) = (hit.report, generic, wrapped) {
+            // One line of an event may not name what another does.
+            let nameless = fold && subject.printed.is_empty() && !rule_of(catalogue, rule).subject.is_empty();
+            let room = |report: &u32| file.adding.waiting.get(report).is_none_or(|waiting| waiting.len() < WAITING);
+            if let (Some(report), true, None) = (hit.report.filter(room), generic || nameless, wrapped) {
                 let (occurrence, subject) = (*occurrence, subject.clone());
                 let waiting = Waiting { occurrence, subject, number, at, quote: quote(&scanned, &hit, false) };
                 file.adding.waiting.entry(report).or_default().push(waiting);
@@ -213,6 +227,7 @@ impl Tallies {
                 if !file.adding.told.get(&report).is_some_and(worse) {
                     file.adding.told.insert(report, (key.0, key.1));
                 }
+                file.adding.named.entry((report, key.0)).or_insert(key.1);
             }
             let Some(tally) = file.tally(key) else { continue };
             if tally.quotes.len() < quotes {
@@ -234,7 +249,9 @@ impl Tallies {
         file.pass(scanned.last);
         file.lines += scanned.newlines;
         file.bytes = scanned.start + scanned.data.len() as u64;
+        let segments = std::mem::take(&mut scanned.segments);
         file.ends_open = scanned.data.last().is_some_and(|byte| *byte != b'\n');
+        file.index.add(segments, file.ends_open);
         if file.class.fact.is_some() && file.head.is_empty() {
             file.head = scanned.data.clone();
         }
@@ -356,6 +373,10 @@ impl FileTally {
             let told = self.adding.told.get(&report).copied();
             for waiting in self.adding.waiting.remove(&report).unwrap_or_default() {
                 let Waiting { occurrence, subject, number, at, quote } = waiting;
+                let rule = occurrence.target.rule;
+                let generic = rule_of(catalogue, rule).generic;
+                let named = self.adding.named.get(&(report, rule)).map(|number| (rule, *number));
+                let told = if generic { told } else { named };
                 let hit = Hit {
                     occurrence: &occurrence,
                     subject: &subject,
@@ -372,5 +393,6 @@ impl FileTally {
         }
         let reports = &self.reports;
         self.adding.told.retain(|report, _| !all && reports.is_open(*report));
+        self.adding.named.retain(|(report, _), _| !all && reports.is_open(*report));
     }
 }

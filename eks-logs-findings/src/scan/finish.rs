@@ -13,7 +13,7 @@ use super::reports::Report;
 use super::sink::Read;
 use super::tally::{At, Quote, Tally};
 use super::unrecognised;
-use super::{EvidenceLimit, ScanError};
+use super::{EvidenceLimit, ScanError, ScanOptions};
 use crate::checks::{Judged, Keeper, State, StateFile, StateFiles, judge};
 use crate::clock::{Certainty, Clock};
 use crate::diagnostics::FileState;
@@ -29,8 +29,9 @@ pub(super) fn scan(
     bundle: &Located,
     catalogue: &Catalogue,
     read: Read,
-    evidence: EvidenceLimit,
+    options: ScanOptions,
 ) -> Result<Scan, ScanError> {
+    let evidence = options.evidence;
     let Read { mut tallies, mut state, inner_roots, at_root, refused, cuts } = read;
     let mut gaps: Vec<Gap> = cuts.into_iter().map(|detail| Gap { kind: "cut", file: None, detail }).collect();
     let mut refused: Vec<Skipped> =
@@ -71,7 +72,7 @@ pub(super) fn scan(
         let cut = file.cut.iter().map(|why| Gap { kind: "state", file: Some(file.path.clone()), detail: why.clone() });
         gaps.extend(cut);
     }
-    let (network, node) = (state.network().figures(), state.node.figures());
+    let (network, node) = (state.network().figures(&state.node.kubelet), state.node.figures());
     let files_of_node = node.files.iter().map(|file| &file.file);
     let read = network.files.iter().chain(files_of_node);
     for file in read.filter(|file| file.problems > 0 && file.state != FileState::Cut) {
@@ -99,7 +100,21 @@ pub(super) fn scan(
     gaps.dedup();
     let boots = account::boots(&tallies, &order, &clock);
     let files = order.iter().map(|at| account::report(&tallies.files[*at], &clock)).collect();
-    Ok(Scan { bundle: info, coverage, findings, boots, gaps, files, checks, platform, network, node })
+    let lines = if options.index_lines { account::lines(&mut tallies.files) } else { Vec::new() };
+    Ok(Scan {
+        bundle: info,
+        coverage,
+        findings,
+        boots,
+        gaps,
+        files,
+        checks,
+        platform,
+        network,
+        node,
+        lines,
+        indexed_at: None,
+    })
 }
 
 /// Puts findings into their canonical order and names them by it.
@@ -137,10 +152,16 @@ impl<'a> Context<'a> {
     fn state(&self, kept: &mut Keeper) -> StateFiles {
         let mut files = StateFiles::default();
         for (number, file) in self.tallies.files.iter().enumerate() {
-            if let Some((content, cut)) = kept.take(number as u32) {
+            if let Some(kept) = kept.take(number as u32) {
                 let missing = file.cut.as_ref().map(|why| format!("checks read it without its end: {why}"));
-                let cut = cut.or(missing);
-                files.insert(StateFile { path: file.path.clone(), source: file.class.source, content, cut });
+                let cut = kept.cut.or(missing);
+                files.insert(StateFile {
+                    path: file.path.clone(),
+                    source: file.class.source,
+                    content: kept.content,
+                    cut,
+                    connections: kept.connections,
+                });
             }
         }
         files
@@ -258,6 +279,7 @@ impl<'a> Context<'a> {
             }
         }
         let mut wrappers: Vec<RuleId> = group.context.iter().map(|(rule, _)| rule.id.clone()).collect();
+        wrappers.retain(|wrapper| *wrapper != rule.id);
         wrappers.sort();
         wrappers.dedup();
         Some(Finding {

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use super::echo::Echoes;
 use super::files::FileTally;
 use super::tally::Tally;
+use super::unrecognised;
 use crate::rule::{Escalate, Rule};
 use crate::severity::Severity;
 
@@ -120,6 +121,10 @@ impl<'a> Grouped<'a> {
             }
         }
         let cleared = self.rule.cleared_by.is_some() && parts.iter().all(|(file, tally)| self.is_cleared(file, tally));
+        let late = |(file, tally): &Part<'_>| unrecognised::late(tally.first_offset, file.bytes, tally.count);
+        if let Some(late) = parts.iter().find_map(late).filter(|_| self.number == unrecognised::ERROR) {
+            return Some(Verdict { count, cleared, severity: late.severity, reason: late.severity_reason.clone() });
+        }
         let (severity, reason) = severity(self.rule, parts, count, self.most, cleared);
         Some(Verdict { count, cleared, severity, reason })
     }

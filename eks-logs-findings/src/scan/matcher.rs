@@ -54,7 +54,7 @@ impl Matcher {
             }
         }
         if sources.iter().any(|source| unrecognised::mines(*source)) {
-            for mark in unrecognised::marks() {
+            for mark in unrecognised::marks(sources.len() == 1) {
                 texts.push(mark);
                 targets.push(unrecognised::MARK);
             }
@@ -116,6 +116,8 @@ impl Matchers {
 
 /// Whether a rule matches one line of a file of this class: what the engine decides, without its shortcuts.
 pub(crate) fn matches_line(rule: &Rule, class: FileClass, text: &[u8]) -> bool {
+    let (bytes, clean) = (text, line::clean(text));
+    let text: &[u8] = &clean;
     let parsed = line::parse(text);
     let program = parsed.program.clone().map(|range| &text[range]);
     let source = Layout::builtin().line_source(class, program, parsed.kernel);
@@ -123,7 +125,7 @@ pub(crate) fn matches_line(rule: &Rule, class: FileClass, text: &[u8]) -> bool {
     let own = block::own_words(text, 0, message);
     let message = if rule.reads_quoted { message } else { &own };
     rule.sources.contains(&source)
-        && rule.matcher.literals.iter().any(|literal| memchr::memmem::find(text, literal.as_bytes()).is_some())
+        && rule.matcher.literals.iter().any(|literal| memchr::memmem::find(bytes, literal.as_bytes()).is_some())
         && rule.matcher.pattern.as_ref().is_none_or(|pattern| pattern.is_match(message))
         && !rule.unless.iter().any(|unless| unless.pattern.is_match(message))
 }

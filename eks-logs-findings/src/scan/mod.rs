@@ -14,12 +14,10 @@ mod literals;
 mod matcher;
 mod reports;
 mod sink;
-mod splitter;
 mod tally;
 mod times;
 mod unrecognised;
 mod windows;
-mod workers;
 
 use eks_logs_core::Located;
 
@@ -52,12 +50,14 @@ pub struct ScanOptions {
     pub evidence: EvidenceLimit,
     /// Rules that only wrap give their lines to the findings that tell more; otherwise each rule stands for itself.
     pub fold: bool,
+    /// Also notes where lines are: [`Scan::lines`].
+    pub index_lines: bool,
 }
 
 impl Default for ScanOptions {
     fn default() -> Self {
         let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Self { threads, evidence: EvidenceLimit::Few(5), fold: true }
+        Self { threads, evidence: EvidenceLimit::Few(5), fold: true, index_lines: false }
     }
 }
 
@@ -73,6 +73,13 @@ impl ScanOptions {
     #[must_use]
     pub fn with_fold(mut self, fold: bool) -> Self {
         self.fold = fold;
+        self
+    }
+
+    /// Sets whether it also notes where lines are.
+    #[must_use]
+    pub fn with_line_index(mut self, index: bool) -> Self {
+        self.index_lines = index;
         self
     }
 
@@ -115,9 +122,9 @@ pub async fn scan(
         EvidenceLimit::Few(count) => count.saturating_sub(1).max(1),
         EvidenceLimit::All => ALL_QUOTES,
     };
-    let mut sink =
-        sink::Sink::new(catalogue, &bundle.root, options.threads, Tallies::new(quotes, options.fold), progress);
+    let (tallies, index) = (Tallies::new(quotes, options.fold), options.index_lines);
+    let mut sink = sink::Sink::new(catalogue, &bundle.root, options.threads, tallies, index, progress);
     bundle.store.walk(&bundle.root, &mut sink).await?;
     let read = sink.finish().await?;
-    finish::scan(bundle, catalogue, read, options.evidence)
+    finish::scan(bundle, catalogue, read, options)
 }

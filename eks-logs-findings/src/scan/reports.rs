@@ -75,6 +75,7 @@ impl Reports {
             }
             let end = memchr(b'\n', &data[at..]).map_or(data.len(), |newline| at + newline);
             let text = data[at..end].strip_suffix(b"\r").unwrap_or(&data[at..end]);
+            let text = &*line::clean(text);
             let parsed = line::parse(text);
             let is_start = starts.next_if(|start| start.at as usize <= at).is_some();
             if let Some(report) = self.read(&Text::new(text, &parsed), parsed.kernel, is_start, number, parsed.stamp) {

@@ -5,20 +5,22 @@ use std::io::Write as _;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use eks_logs_core::bundle::records;
+use eks_logs_core::text::{BLOCK, Cut, Splitter, Workers};
 use eks_logs_core::{
     ArchiveStore, FileClass, FileEnd, FileSink, Flow, Layout, Limits, Object, Refusal, Result, Source, StorePath,
 };
 use flate2::write::MultiGzDecoder;
 
-use super::block::{Block, Scanned};
+use super::block::{self, Block, Scanned, Scratch};
 use super::files::Tallies;
 use super::matcher::{Matcher, Matchers};
-use super::splitter::{Cut, Splitter};
-use super::workers::Workers;
 use super::{Progress, ScanError};
 use crate::checks::Keeper;
 use crate::rule::Catalogue;
 
+/// Bytes in front of a block that it carries along, to be looked back at and not to be scanned again.
+pub(super) const CONTEXT: usize = 8 << 10;
 /// Compressed bytes that are decoded at a time: deflate may give a thousand times as many.
 const GZIP_PIECE: usize = 4 << 10;
 /// Bytes that tell a file's encoding.
@@ -54,13 +56,15 @@ pub(super) struct Sink<'a> {
     matchers: Matchers,
     /// Sources that checks read.
     checked: BTreeSet<Source>,
-    workers: Workers,
+    workers: Workers<Block, Scanned>,
     read: Read,
     splitter: Splitter,
     current: Option<Current>,
     /// Buffers that came back.
     spare: Vec<Vec<u8>>,
     progress: Option<Progress<'a>>,
+    /// Where lines are is wanted too.
+    index: bool,
 }
 
 impl<'a> Sink<'a> {
@@ -69,6 +73,7 @@ impl<'a> Sink<'a> {
         root: &StorePath,
         threads: usize,
         tallies: Tallies,
+        index: bool,
         progress: Option<Progress<'a>>,
     ) -> Self {
         let read = Read {
@@ -89,12 +94,16 @@ impl<'a> Sink<'a> {
                 .filter(|rule| rule.check.is_some())
                 .flat_map(|rule| rule.sources.clone())
                 .collect(),
-            workers: Workers::start(catalogue, threads),
+            workers: Workers::start(threads, || {
+                let (catalogue, mut scratch) = (catalogue.clone(), Scratch::default());
+                move |block| block::scan(&catalogue, block, &mut scratch)
+            }),
             read,
-            splitter: Splitter::default(),
+            splitter: Splitter::holding(BLOCK).with_context(CONTEXT),
             current: None,
             spare: Vec::new(),
             progress,
+            index,
         }
     }
 
@@ -125,6 +134,7 @@ impl<'a> Sink<'a> {
             start: cut.start,
             context: cut.context,
             data: cut.data,
+            index: self.index,
         };
         self.workers.hand_out(block).await;
         while let Some(scanned) = self.workers.take().await {
@@ -208,10 +218,15 @@ impl<'a> Sink<'a> {
 impl FileSink for Sink<'_> {
     async fn begin(&mut self, file: &Object) -> Result<Flow> {
         let path = file.path.below(&self.root).unwrap_or_else(|| file.path.clone());
+        // What we have stored beside the files is none of them.
+        if records::is_record(&path) {
+            return Ok(Flow::Skip);
+        }
         let class = self.classify(&path);
         let matcher = self.matchers.for_class(class);
         let judged = !matcher.is_empty() || self.checked.contains(&class.source);
         let number = self.read.tallies.open(path.to_string(), class, judged);
+        self.read.tallies.files[number as usize].stored = (file.size, file.version.clone());
         self.read.state.begin(number, class);
         if ArchiveStore::is_archive_name(path.name()) {
             let note = "an archive inside the bundle: its files are not read; unpack it and point at it".to_owned();
@@ -249,7 +264,7 @@ impl FileSink for Sink<'_> {
         }
         let Some(mut current) = self.current.take() else { return Ok(()) };
         let file = &mut self.read.tallies.files[current.file as usize];
-        if self.splitter.overlong {
+        if self.splitter.overlong() {
             file.notes.push((
                 "overlong-line",
                 "a line longer than 1 MiB was matched in pieces of 1 MiB that overlap by 4 KiB".to_owned(),

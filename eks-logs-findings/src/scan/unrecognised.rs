@@ -33,6 +33,27 @@ struct File {
     benign: Vec<String>,
     error: Kind,
     fatal: Kind,
+    late: Late,
+}
+
+/// A burst of error lines that begins late in its file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Late {
+    /// Lines that make a burst.
+    count: u64,
+    /// The share of the file that stands in front of the first.
+    share: f64,
+    /// Bytes that a file has for its parts to mean early and late.
+    least_bytes: u64,
+    pub(super) severity: Severity,
+    pub(super) severity_reason: String,
+}
+
+/// Whether error lines, of which the first stands at `first` in a file of `size` bytes, are a burst that begins late; and what that means.
+pub(super) fn late(first: u64, size: u64, count: u64) -> Option<&'static Late> {
+    let late = &known()?.late;
+    (count >= late.count && size >= late.least_bytes && first as f64 >= late.share * size as f64).then_some(late)
 }
 
 /// A rule that the scanner applies without a pattern, as data.
@@ -49,6 +70,7 @@ struct Known {
     benign: Option<AhoCorasick>,
     error: Rule,
     fatal: Rule,
+    late: Late,
 }
 
 fn known() -> Option<&'static Known> {
@@ -61,6 +83,7 @@ fn known() -> Option<&'static Known> {
             benign: AhoCorasick::new(&file.benign).ok(),
             error: rule("unrecognised/error", file.error, &sources, STEP),
             fatal: rule("unrecognised/fatal", file.fatal, &sources, STEP),
+            late: file.late,
             sources,
         })
     };
@@ -113,10 +136,13 @@ pub(super) fn mines(source: Source) -> bool {
     known().is_some_and(|known| known.sources.contains(&source))
 }
 
-/// What stands in a line that calls itself an error: a level by name, or klog's letter with a date. Other lines may hold it too.
-pub(super) fn marks() -> Vec<String> {
+/// What stands in a line that calls itself an error: a level by name, or klog's letter with a date. Other lines may hold it too. In files
+/// that no journal or syslog writes klog's letter may be the first of the line.
+pub(super) fn marks(plain: bool) -> Vec<String> {
     const DAYS: [u8; 12] = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
-    const NAMED: [&str; 9] = [
+    const NAMED: [&str; 10] = [
+        // klog as JSON has no level: an error is what has an error and no verbosity.
+        ",\"err\":\"",
         "level=error",
         "level=fatal",
         "level=panic",
@@ -131,6 +157,8 @@ pub(super) fn marks() -> Vec<String> {
     for (month, days) in (1..).zip(DAYS) {
         for day in 1..=days {
             marks.extend(["E", "F"].map(|letter| format!(" {letter}{month:02}{day:02} ")));
+            let hours = ["E", "F"].into_iter().flat_map(|letter| ["0", "1", "2"].map(|hour| (letter, hour)));
+            marks.extend(hours.filter(|_| plain).map(|(letter, hour)| format!("{letter}{month:02}{day:02} {hour}")));
         }
     }
     marks
@@ -154,7 +182,7 @@ pub(super) fn level(line: &[u8]) -> Option<u32> {
         _ => None,
     };
     let start = match head.first()? {
-        b'{' => return named(head, b"\"level\":\""),
+        b'{' => return json(line),
         b'E' | b'F' if klog(0).is_some() => return klog(0),
         b'0'..=b'9' => match memmem::find(head.get(..60.min(head.len()))?, b" F ") {
             Some(at) => at + 3,
@@ -166,7 +194,7 @@ pub(super) fn level(line: &[u8]) -> Option<u32> {
     let rest = head.get(start..)?;
     match rest.first()? {
         b'E' | b'F' => klog(start),
-        b'{' => named(rest, b"\"level\":\""),
+        b'{' => json(&line[start..]),
         b't' | b'l' => named(rest, b"level="),
         b'[' | b'0'..=b'9' => {
             let place = memchr(b'[', &rest[..rest.len().min(40)])?;
@@ -178,6 +206,16 @@ pub(super) fn level(line: &[u8]) -> Option<u32> {
         }
         _ => None,
     }
+}
+
+/// The level of a JSON record: zap and logrus name it; klog gives a verbosity to what is no error.
+fn json(record: &[u8]) -> Option<u32> {
+    if record.starts_with(b"{\"ts\":") && memmem::find(record, b",\"err\":\"").is_some() {
+        if memmem::find(record, b"\"level\":\"").is_none() {
+            return memmem::find(record, b",\"v\":").is_none().then_some(ERROR);
+        }
+    }
+    named(&record[..record.len().min(HEAD)], b"\"level\":\"")
 }
 
 /// The level behind a key.
@@ -260,9 +298,16 @@ mod tests {
             ("2026-11-22T07:00:01.1Z stderr F E1122 07:00:01.000001       1 a.go:1] x", Some(ERROR)),
             ("2026-11-22T07:00:01.1Z stdout F [FATAL] plugin/x", Some(FATAL)),
             ("2026-11-22T07:00:01.1Z stdout F {\"level\":\"error\"}", Some(ERROR)),
+            (
+                r#"2026-11-22T07:00:01.1Z stderr F {"ts":1795330801000.25,"msg":"Failed to frob","err":"no"}"#,
+                Some(ERROR),
+            ),
+            (r#"{"ts":1795330801.25,"level":"error","msg":"zap","err":"no"}"#, Some(ERROR)),
             ("2026-11-22T07:00:01.1Z stdout F error: nothing says so", None),
             ("2018-11-14T13:58:34Z [ERROR] x", None),
             ("E1122 07:00:01.000001       1 a.go:1] x", Some(ERROR)),
+            (r#"{"ts":1795330801000.25,"caller":"a/b.go:1","msg":"Failed to frob","err":"no"}"#, Some(ERROR)),
+            (r#"{"ts":1795330801000.25,"caller":"a/b.go:1","msg":"Frobbed","v":0,"err":"no"}"#, None),
             ("Error: words", None),
             ("", None),
         ] {

@@ -58,7 +58,7 @@ pub fn gaps(scan: &Scan, timeline: &Timeline, window: Option<Interval>) -> Vec<G
         };
         let lines: u64 = files.iter().map(|file| file.lines).sum();
         let last_file = || files.iter().find(|file| file.last_time == Some(last)).map(|file| file.file.clone());
-        if lines >= LINES && silent(first, last, lines) < window.end.duration_since(last) {
+        if ends_early(first, last, lines, window.end) {
             let detail = format!(
                 "the last line of {source} is of {last}, {} before the last event: its log ends there, or it stopped",
                 minutes(window.end.duration_since(last))
@@ -81,6 +81,11 @@ pub fn gaps(scan: &Scan, timeline: &Timeline, window: Option<Interval>) -> Vec<G
     gaps.sort();
     gaps.dedup();
     gaps
+}
+
+/// Whether a source that wrote so many lines is silent before `end` for longer than is usual for it. A source that seldom writes never is.
+pub(crate) fn ends_early(first: Timestamp, last: Timestamp, lines: u64, end: Timestamp) -> bool {
+    lines >= LINES && silent(first, last, lines) < end.duration_since(last)
 }
 
 /// From the first to the last event of severity high or worse; of all, where there is none.

@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 
 pub use cluster::{EntityCluster, TimeCluster, by_entity, by_time};
 pub use event::Event;
+pub(crate) use gaps::ends_early;
 pub use gaps::gaps;
 
 use crate::entity::Aliases;

@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::facts::{Cni, Limits};
 use super::pool;
+use super::services;
 use super::tracking;
 use super::view::{Network, Seen};
+use crate::checks::node::KubeletSettings;
 use crate::diagnostics::{
     ApiServerFigures, ChainPolicy, CniFigures, ConntrackFigures, DnsFigures, EniFigures, FileState, IpamdFigures,
     IptablesFigures, KubeProxyFigures, MapFigures, Mentioned, NetworkFigures, NetworkPolicyFigures, NicFigures,
@@ -49,15 +51,15 @@ fn settings(network: &Network, names: &[&str]) -> BTreeMap<String, String> {
 
 impl Network {
     /// The figures of all sections.
-    pub(crate) fn figures(&self) -> NetworkFigures {
+    pub(crate) fn figures(&self, kubelet: &KubeletSettings) -> NetworkFigures {
         NetworkFigures {
             files: self.file_states(),
             iptables: self.iptables(),
             cni: self.cni_figures(),
             routes: self.route_figures(),
-            dns: self.dns(),
+            dns: self.dns(kubelet),
             eni: self.eni(),
-            ipamd: self.ipamd(),
+            ipamd: self.ipamd(kubelet),
             conntrack: self.conntrack_figures(),
             kube_proxy: self.kube_proxy(),
             network_policy: self.network_policy(),
@@ -173,10 +175,9 @@ impl Network {
         }
     }
 
-    fn dns(&self) -> DnsFigures {
+    fn dns(&self, kubelet: &KubeletSettings) -> DnsFigures {
         let resolv = self.resolv.as_ref().map(Seen::value);
         let servers: Vec<_> = resolv.iter().flat_map(|conf| &conf.nameservers).map(|server| server.address).collect();
-        let cluster_dns = self.kubelet_setting("clusterDNS").and_then(|(value, _)| value.as_array().cloned());
         let pings = self.pings.iter().filter_map(|file| {
             let ping = file.value();
             let told = match (&ping.error, &ping.summary) {
@@ -198,7 +199,7 @@ impl Network {
                 .map(|(_, names)| names.iter().map(|name| name.to_string()).collect())
                 .unwrap_or_default(),
             ndots: resolv.and_then(|conf| conf.option("ndots")),
-            cluster_dns: cluster_dns.iter().flatten().filter_map(|value| value.as_str().map(str::to_owned)).collect(),
+            cluster_dns: services::cluster_dns(kubelet).map(|(_, servers)| servers).unwrap_or_default(),
             pings: pings.collect(),
         }
     }
@@ -234,7 +235,7 @@ impl Network {
         }
     }
 
-    fn ipamd(&self) -> IpamdFigures {
+    fn ipamd(&self, kubelet: &KubeletSettings) -> IpamdFigures {
         let pool = pool::pool(self).map(|pool| PoolFigures {
             interfaces: pool.interfaces,
             prefixes: pool.prefixes,
@@ -248,7 +249,7 @@ impl Network {
             interface_limit: pool::interface_limit(self),
             checkpoint_allocations: count(&self.checkpoint, |_| true),
             no_address_available: self.metric("awscni_no_available_ip_addresses").map(|(count, _)| count),
-            max_pods: self.kubelet_setting("maxPods").and_then(|(value, _)| value.as_u64()),
+            max_pods: kubelet.one("max-pods", "maxPods").and_then(|(_, value)| value.parse().ok()),
             targets: settings(self, TARGETS),
         }
     }
@@ -263,8 +264,8 @@ impl Network {
             each.collect()
         }
         let Some(file) = &self.conntrack else {
-            let limit = tracking::occupancy(self);
-            return ConntrackFigures { limit: limit.map(|(_, limit, _)| limit), ..ConntrackFigures::default() };
+            let (entries, limit) = tracking::occupancy(self).map(|(entries, limit, _)| (entries, limit)).unzip();
+            return ConntrackFigures { entries, limit, ..ConntrackFigures::default() };
         };
         let table = file.value();
         let names = [

@@ -112,7 +112,7 @@ pub(super) fn receive_drops(network: &Network) -> Verdict {
 }
 
 /// Names of interfaces that come and go, or that carry no frames of their own.
-const OTHERS: [&str; 14] = [
+const OTHERS: [&str; 17] = [
     "lo",
     "docker",
     "br-",
@@ -127,6 +127,9 @@ const OTHERS: [&str; 14] = [
     "ib",
     "nodelocaldns",
     "tun",
+    "virbr",
+    "ovs",
+    "wg",
 ];
 
 pub(super) fn is_node_s(interface: &Interface) -> bool {

@@ -61,7 +61,7 @@ fn largest(processes: &[Process], figure: impl Fn(&Process) -> Hundredths) -> Ve
 fn state_of(usual: &'static str, read: Option<ReadState<'_>>) -> NodeFile {
     let Some(read) = read else {
         let file = SectionFile { file: usual.to_owned(), state: FileState::Absent, detail: None, problems: 0 };
-        return NodeFile { usual, file };
+        return NodeFile { usual: usual.to_owned(), file };
     };
     let state = match (read.cut, read.blank, read.problems, read.nothing) {
         (true, ..) => FileState::Cut,
@@ -71,7 +71,7 @@ fn state_of(usual: &'static str, read: Option<ReadState<'_>>) -> NodeFile {
         _ => FileState::Partly,
     };
     let file = SectionFile { file: read.path.to_owned(), state, detail: read.first, problems: read.problems };
-    NodeFile { usual, file }
+    NodeFile { usual: usual.to_owned(), file }
 }
 
 impl NodeFiles {
@@ -106,14 +106,14 @@ impl NodeFiles {
         };
         let path = kubelet.config_files.first().map_or("kubelet/config.json", String::as_str);
         files.push(NodeFile {
-            usual: "kubelet/config.json",
+            usual: "kubelet/config.json".to_owned(),
             file: SectionFile { file: path.to_owned(), state, detail, problems: kubelet.unread.len() as u64 },
         });
         let unit = kubelet.flags.iter().find(|(path, _)| path.starts_with("kubelet/"));
         let (path, state) =
             unit.map_or(("kubelet/kubelet_service.txt", FileState::Absent), |(path, _)| (path, FileState::Read));
         files.push(NodeFile {
-            usual: "kubelet/kubelet_service.txt",
+            usual: "kubelet/kubelet_service.txt".to_owned(),
             file: SectionFile { file: path.to_owned(), state, detail: None, problems: 0 },
         });
         files
@@ -199,7 +199,11 @@ impl NodeFiles {
         CpuFigures {
             cpus: procstat.map(|stat| stat.cpus).filter(|cpus| *cpus > 0),
             load: top.and_then(|top| top.load).map(|(_, load)| load.map(Hundredths::of)),
-            percent: percent.into_iter().flatten().map(|(use_, percent)| (use_, Hundredths::of(percent))).collect(),
+            percent: percent
+                .into_iter()
+                .flatten()
+                .map(|(use_, percent)| (use_.to_owned(), Hundredths::of(percent)))
+                .collect(),
             steal_since_boot_percent: procstat.and_then(|stat| stat.steal_percent()).map(Hundredths::of),
             blocked_tasks: procstat.and_then(|stat| stat.blocked).map(|(_, tasks)| tasks),
             throttled_cgroups: throttled.map(|file| file.cgroups.len() as u64),

@@ -16,6 +16,7 @@ mod sysctls;
 mod thresholds;
 
 pub(crate) use files::NodeFiles;
+pub(crate) use kubelet_settings::KubeletSettings;
 
 use super::{Check, Fault, Outcome, State};
 

@@ -1,15 +1,15 @@
 //! Cutting a file into blocks of whole lines, wherever its bytes come from and in whatever pieces: sans I/O.
 
 /// Bytes of a block. Memory is a few of these, whatever the size of the file.
-pub(super) const BLOCK: usize = 1 << 20;
+pub const BLOCK: usize = 1 << 20;
 /// What a piece of an overlong line repeats of the piece before, so that a phrase on the cut is found.
-pub(super) const OVERLAP: usize = 4 << 10;
-/// Bytes in front of a block that it carries along, to be looked back at and not to be scanned again.
-pub(super) const CONTEXT: usize = 8 << 10;
+pub const OVERLAP: usize = 4 << 10;
 
-/// Takes bytes and gives blocks that end behind a newline; where a line is longer than a block, pieces of it.
-#[derive(Debug, Default)]
-pub(super) struct Splitter {
+/// Takes bytes and gives blocks that end behind a newline; where a line is longer than the longest that is held, pieces of it.
+///
+/// Where it cuts depends on the bytes alone, never on the pieces in which they arrive.
+#[derive(Debug)]
+pub struct Splitter {
     buffer: Vec<u8>,
     filled: usize,
     /// Offset in the file of the first byte of `buffer`.
@@ -18,55 +18,85 @@ pub(super) struct Splitter {
     context: usize,
     /// Bytes behind the context that were in the last block too.
     repeated: usize,
-    /// Blocks that ended inside a line.
-    pub(super) overlong: bool,
+    /// The longest line that is kept whole, in bytes.
+    longest: usize,
+    /// Bytes in front of a block that it carries along.
+    carries: usize,
+    /// Some block ended inside a line.
+    overlong: bool,
 }
 
 /// A block with its context, and the offset at which the context starts.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Cut {
-    pub(super) start: u64,
-    /// Bytes of `data` in front of the block.
-    pub(super) context: usize,
-    pub(super) data: Vec<u8>,
+pub struct Cut {
+    /// Offset in the file of the first byte of `data`.
+    pub start: u64,
+    /// Bytes of `data` in front of the block: to be looked back at, and in the block before.
+    pub context: usize,
+    /// The context, then whole lines, or a piece of one line that is longer than the longest that is held.
+    pub data: Vec<u8>,
 }
 
 impl Splitter {
+    /// One that keeps lines whole up to `longest` bytes (a block at least), and whose blocks carry no context.
+    pub fn holding(longest: usize) -> Self {
+        let longest = longest.max(BLOCK);
+        Self { buffer: Vec::new(), filled: 0, start: 0, context: 0, repeated: 0, longest, carries: 0, overlong: false }
+    }
+
+    /// Has blocks carry up to `bytes` of what is in front of them.
+    #[must_use]
+    pub fn with_context(mut self, bytes: usize) -> Self {
+        self.carries = bytes;
+        self
+    }
+
     /// Begins a file with a buffer to reuse.
-    pub(super) fn begin(&mut self, buffer: Vec<u8>) {
-        *self = Splitter { buffer, ..Splitter::default() };
+    pub fn begin(&mut self, buffer: Vec<u8>) {
+        *self = Splitter { buffer, ..Splitter::holding(self.longest).with_context(self.carries) };
         self.buffer.resize(BLOCK, 0);
     }
 
+    /// Whether some line of the file was longer than the longest that is held.
+    pub fn overlong(&self) -> bool {
+        self.overlong
+    }
+
     /// Where the next bytes go; never empty.
-    pub(super) fn space(&mut self) -> &mut [u8] {
+    pub fn space(&mut self) -> &mut [u8] {
         &mut self.buffer[self.filled..]
     }
 
     /// Bytes of the file so far.
-    pub(super) fn position(&self) -> u64 {
+    pub fn position(&self) -> u64 {
         self.start + self.filled as u64
     }
 
     /// The file's first bytes, as long as no block has been cut.
-    pub(super) fn peek(&self) -> &[u8] {
+    pub fn peek(&self) -> &[u8] {
         &self.buffer[..self.buffer.len().min(4)]
     }
 
     /// Takes everything back that was written, with `count` bytes that are in `space`: it was not text.
-    pub(super) fn take_back(&mut self, count: usize) -> Vec<u8> {
+    pub fn take_back(&mut self, count: usize) -> Vec<u8> {
         let taken = self.buffer[..self.filled + count].to_vec();
         self.filled = 0;
         taken
     }
 
     /// `count` bytes were written to `space`; a full buffer yields a block and goes on in `next`.
-    pub(super) fn filled(&mut self, count: usize, next: impl FnOnce() -> Vec<u8>) -> Option<Cut> {
+    pub fn filled(&mut self, count: usize, next: impl FnOnce() -> Vec<u8>) -> Option<Cut> {
         self.filled += count;
         if self.filled < self.buffer.len() {
             return None;
         }
         let line_end = memchr::memrchr(b'\n', &self.buffer[self.context..]).map(|newline| self.context + newline + 1);
+        let block = self.buffer.len() - self.context;
+        if line_end.is_none() && block < self.longest {
+            let larger = self.context + (2 * block).min(self.longest);
+            self.buffer.resize(larger, 0);
+            return None;
+        }
         // Nothing but the repeated bytes may be carried over, or a block would never get smaller.
         let (end, carried) = match line_end {
             Some(end) => (end, end),
@@ -75,11 +105,11 @@ impl Splitter {
                 (self.filled, self.filled - OVERLAP)
             }
         };
-        let context = carried.min(CONTEXT);
-        let mut buffer = next();
-        buffer.resize(context + BLOCK, 0);
+        let context = carried.min(self.carries);
         let kept = carried - context;
         let rest = self.filled - kept;
+        let mut buffer = next();
+        buffer.resize((context + BLOCK).max(rest + 1), 0);
         buffer[..rest].copy_from_slice(&self.buffer[kept..self.filled]);
         let mut data = std::mem::replace(&mut self.buffer, buffer);
         data.truncate(end);
@@ -92,13 +122,16 @@ impl Splitter {
     }
 
     /// The file is over: the last block, unless nothing is left, and otherwise the unused buffer.
-    pub(super) fn finish(&mut self) -> Result<Cut, Vec<u8>> {
+    pub fn finish(&mut self) -> Result<Cut, Vec<u8>> {
         let mut data = std::mem::take(&mut self.buffer);
         if self.filled <= self.context + self.repeated {
             return Err(data);
         }
         data.truncate(self.filled);
-        Ok(Cut { start: self.start, context: self.context, data })
+        let (start, context) = (self.start, self.context);
+        self.start += self.filled as u64;
+        (self.filled, self.context, self.repeated) = (0, 0, 0);
+        Ok(Cut { start, context, data })
     }
 }
 
@@ -108,8 +141,8 @@ mod tests {
 
     use super::*;
 
-    fn split(content: &[u8], pieces: &[usize]) -> Vec<Cut> {
-        let mut splitter = Splitter::default();
+    fn split(content: &[u8], pieces: &[usize], longest: usize, context: usize) -> Vec<Cut> {
+        let mut splitter = Splitter::holding(longest).with_context(context);
         splitter.begin(Vec::new());
         let (mut cuts, mut at, mut piece) = (Vec::new(), 0, 0);
         while at < content.len() {
@@ -146,20 +179,21 @@ mod tests {
         #[test]
         fn blocks_tile_the_file_and_do_not_depend_on_the_pieces(
             content in content(), pieces in proptest::collection::vec(1_usize..BLOCK, 1..4),
+            longest in prop_oneof![Just(BLOCK), Just(2 * BLOCK)], context in prop_oneof![Just(0), Just(8 << 10)],
         ) {
-            let cuts = split(&content, &pieces);
-            prop_assert_eq!(&cuts, &split(&content, &[BLOCK]));
+            let cuts = split(&content, &pieces, longest, context);
+            prop_assert_eq!(&cuts, &split(&content, &[BLOCK], longest, context));
             let mut covered = 0_usize;
             for cut in &cuts {
                 let start = cut.start as usize + cut.context;
-                prop_assert_eq!(cut.context, start.min(CONTEXT));
+                prop_assert_eq!(cut.context, start.min(context));
                 prop_assert_eq!(&cut.data[..cut.context], &content[start - cut.context..start]);
                 let body = &cut.data[cut.context..];
                 prop_assert!(start == covered || (start + OVERLAP == covered && !content[start..covered].contains(&b'\n')));
                 prop_assert_eq!(body, &content[start..start + body.len()]);
                 covered = start + body.len();
                 let whole = covered == content.len() || body.ends_with(b"\n");
-                prop_assert!(whole || !body.contains(&b'\n'));
+                prop_assert!(whole || (body.len() == longest && !body.contains(&b'\n')));
             }
             prop_assert_eq!(covered, content.len());
         }
