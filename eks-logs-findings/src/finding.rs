@@ -9,8 +9,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Certainty;
+use crate::diagnostics::{NetworkFigures, NodeFigures};
 use crate::event::EventKind;
 use crate::index::names;
+use crate::platform::Platform;
 use crate::rule::{Remedy, RuleId, Section};
 use crate::severity::Severity;
 
@@ -289,6 +291,15 @@ pub struct Scan {
     pub files: Vec<FileReport>,
     /// The structured checks, by rule.
     pub checks: Vec<CheckReport>,
+    /// Which collector wrote the bundle and what its node runs.
+    #[serde(default)]
+    pub platform: Platform,
+    /// Figures of the node's network, from its state files.
+    #[serde(default)]
+    pub network: NetworkFigures,
+    /// Figures of the node itself, from its state files.
+    #[serde(default)]
+    pub node: NodeFigures,
     /// Where lines are, by path, if that was asked for; stored by itself, never part of an answer.
     #[serde(skip)]
     #[schemars(skip)]

@@ -24,6 +24,7 @@ pub mod baseline;
 pub mod clock;
 pub mod compare;
 pub mod correlate;
+pub mod diagnostics;
 pub mod entity;
 pub mod hypothesis;
 pub mod index;
@@ -38,6 +39,7 @@ pub mod verify;
 mod checks;
 mod event;
 mod finding;
+mod platform;
 mod scan;
 mod severity;
 mod subject;
@@ -49,6 +51,7 @@ pub use finding::{
     Name, Scan, Skipped,
 };
 pub use hypothesis::{Diagnosis, Hypothesis, diagnose, hypotheses};
+pub use platform::Platform;
 pub use rule::{Catalogue, Rule, RuleError, RuleId};
 pub use scan::{EvidenceLimit, Progress, ScanError, ScanOptions, scan};
 pub use severity::{Severity, UnknownSeverity};

@@ -43,7 +43,7 @@ fn an_oom_report_is_one_event_and_one_finding() {
     let wrappers: Vec<&str> = finding.wrappers.iter().map(|rule| rule.as_str()).collect();
     assert_eq!(wrappers, ["memory/oom-killer-invoked", "memory/pod-memory-limit-reached"]);
     let cited: Vec<(u64, bool)> = finding.evidence.iter().map(|line| (line.line, line.duplicate)).collect();
-    assert_eq!(cited, [(8, false), (1, true), (7, true)], "every telling line is cited, one is counted");
+    assert_eq!(cited, [(8, false), (1, true), (3, true), (7, true)], "every telling line is cited, one is counted");
     let event = &finding.events[0];
     assert_eq!((event.kind, event.first_line, event.last_line), (EventKind::OutOfMemory, 1, 8));
     let field = |name: &str| event.fields.get(name).map(String::as_str);

@@ -3,8 +3,9 @@
 
 mod support;
 
-use eks_logs_findings::{EventKind, Scan, Severity};
-use support::{find, scanned};
+use eks_logs_findings::{Catalogue, EventKind, EvidenceLimit, Scan, ScanOptions, Severity, scan};
+use futures_lite::future::block_on;
+use support::{bundle, find, scanned};
 
 fn unknown(found: &Scan) -> Vec<(&str, Severity, u64)> {
     let unknown = found.findings.iter().filter(|finding| finding.rule.area() == "unrecognised");
@@ -43,16 +44,16 @@ Nov 20 02:00:01 h kubelet[31]: {\"ts\":1795140001000.5,\"caller\":\"a/b.go:7\",\
 
 #[test]
 fn a_crash_that_no_rule_knows_is_fatal() {
-    let found = scanned(
-        "
-//- var_log/kube-system_ebs-csi-node-x2x4k_0363f3c1/node-driver-registrar/0.log
-2026-11-20T02:00:00.000000001Z stderr F panic: assignment to entry in nil map
-2026-11-20T02:00:00.000000002Z stderr F 
-2026-11-20T02:00:00.000000003Z stderr F goroutine 1 [running]:
-2026-11-20T02:00:00.000000004Z stderr F main.register(0xc000a1b2c0)
-2026-11-20T02:00:00.000000005Z stderr F \t/workspace/cmd/main.go:91 +0x1d
-",
-    );
+    let text = "
+//- containerd/soci-snapshotter/soci-snapshotter-log.txt
+Nov 20 02:00:00 h soci-snapshotter-grpc[77]: panic: assignment to entry in nil map
+Nov 20 02:00:00 h soci-snapshotter-grpc[77]: 
+Nov 20 02:00:00 h soci-snapshotter-grpc[77]: goroutine 1 [running]:
+Nov 20 02:00:00 h soci-snapshotter-grpc[77]: main.register(0xc000a1b2c0)
+Nov 20 02:00:00 h soci-snapshotter-grpc[77]: \t/workspace/cmd/main.go:91 +0x1d
+";
+    let options = ScanOptions::default().with_evidence(EvidenceLimit::All);
+    let found = block_on(scan(&bundle(text), &Catalogue::empty(), options, None)).unwrap();
     assert_eq!(unknown(&found), [("unrecognised/fatal", Severity::Medium, 1)], "{:#?}", found.findings);
     let event = &find(&found, "unrecognised/fatal").events[0];
     assert_eq!((event.kind, event.fields["frame"].as_str()), (EventKind::GoCrash, "main.register"));

@@ -173,8 +173,9 @@ impl Context {
     /// A [`Failure`] if nothing of the bundle can be read.
     pub async fn scan(&self, bundle: &Located, evidence: EvidenceLimit, call: Call<'_>) -> Result<Scan, Failure> {
         if let Stored::Fresh(stored) = index::load(bundle, &self.catalogue).await?
-            && let Some(mut found) = index::with_evidence(*stored, evidence)
+            && index::has_evidence(&stored, evidence)
         {
+            let mut found = *stored;
             self.redact(&mut found);
             return Ok(found);
         }

@@ -17,9 +17,11 @@ pub struct FileSelector {
     pub log_key: String,
     /// The node whose newest bundle is meant, where logKey is no full key.
     #[serde(default)]
+    #[schemars(with = "String")]
     pub instance_id: Option<String>,
     /// The bundle, where logKey is no full key.
     #[serde(default)]
+    #[schemars(with = "String")]
     pub bundle_id: Option<String>,
 }
 

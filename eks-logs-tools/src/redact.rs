@@ -140,7 +140,7 @@ mod tests {
         let key = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\nMIIEowIBAAKCAQEA0\nabc+/=\n-----END RSA PRIVATE KEY-----";
         assert_eq!(redacted(&format!("a: |\n{key}\nnext: line")), "a: |\n[REDACTED private key]\nnext: line");
         let one_line = key.replace('\n', "\\n");
-        assert_eq!(redacted(&format!("{{\"k\":\"{one_line}\"}}\nnext")), "{\"k\":\"[REDACTED private key]\nnext");
+        assert_eq!(redacted(&format!("{{\"k\":\"{one_line}\"}}\nnext")), "{\"k\":\"[REDACTED private key]\"}\nnext");
         let found = spans(key);
         assert_eq!((found.len(), found[0].start, found[0].end), (1, 0, key.len()));
     }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use eks_logs_core::{FileClass, FileKind, Layout, Source, StorePath};
 
-use crate::state::Span;
+use crate::state::conntrack::{Conntrack, ConntrackReader};
+use crate::state::{Parsed, Span};
 
 /// Bytes that are kept of one file. What a healthy node's largest dump takes, several times over.
 const FILE: usize = 32 << 20;
@@ -12,6 +13,8 @@ const FILE: usize = 32 << 20;
 const ALL: usize = 96 << 20;
 /// Bytes that are kept of the kernel's log: its first lines say which machine it is.
 const KERNEL: usize = 256 << 10;
+/// Bytes that are kept of a list of connections, which is added up instead: its counters stand at its beginning.
+const CONNECTIONS: usize = 1 << 20;
 
 /// One state file.
 #[derive(Clone, Debug)]
@@ -24,6 +27,8 @@ pub(crate) struct StateFile {
     pub(crate) content: Vec<u8>,
     /// Why the end is missing, if it is.
     pub(crate) cut: Option<String>,
+    /// What a list of connections comes to: it is added up as it is read, whatever its size.
+    pub(crate) connections: Option<Parsed<Conntrack>>,
 }
 
 impl StateFile {
@@ -47,7 +52,13 @@ impl StateFiles {
         for (path, text) in files {
             let Ok(parsed) = StorePath::parse(path) else { continue };
             let source = Layout::builtin().classify(&parsed).source;
-            state.insert(StateFile { path: path.to_owned(), source, content: text.as_bytes().to_vec(), cut: None });
+            state.insert(StateFile {
+                path: path.to_owned(),
+                source,
+                content: text.as_bytes().to_vec(),
+                cut: None,
+                connections: None,
+            });
         }
         state
     }
@@ -72,13 +83,19 @@ impl StateFiles {
 pub(crate) struct Keeper {
     kept: BTreeMap<u32, Vec<u8>>,
     cut: BTreeMap<u32, String>,
+    connections: BTreeMap<u32, (u64, ConntrackReader)>,
     total: usize,
+}
+
+fn is_connections(class: FileClass) -> bool {
+    class.source.name() == "conntrack"
 }
 
 impl Keeper {
     /// How many bytes checks read of a file of this class.
     fn limit(class: FileClass) -> usize {
         match class.kind {
+            FileKind::State if is_connections(class) => CONNECTIONS,
             FileKind::State | FileKind::Config | FileKind::Metrics => FILE,
             FileKind::Log if class.source.name() == "kernel" => KERNEL,
             _ => 0,
@@ -98,24 +115,41 @@ impl Keeper {
         if limit == 0 {
             return;
         }
+        if is_connections(class) {
+            let (seen, reader) = self.connections.entry(file).or_default();
+            let known = usize::try_from(seen.saturating_sub(start)).unwrap_or(usize::MAX);
+            let fresh = data.get(known..).unwrap_or_default();
+            *seen += fresh.len() as u64;
+            reader.push(fresh);
+        }
         let kept = self.kept.entry(file).or_default();
         let known = (kept.len() as u64).saturating_sub(start);
         let fresh = data.get(usize::try_from(known).unwrap_or(usize::MAX)..).unwrap_or_default();
         let room = limit.saturating_sub(kept.len()).min(ALL.saturating_sub(self.total)).min(fresh.len());
         kept.extend_from_slice(&fresh[..room]);
         self.total += room;
-        // Of a log the rest was never wanted.
-        if room < fresh.len() && class.kind != FileKind::Log {
+        // Of a log the rest was never wanted, and of connections it is added up.
+        if room < fresh.len() && class.kind != FileKind::Log && !is_connections(class) {
             self.cut.entry(file).or_insert_with(|| {
                 format!("too large to be judged as a whole: checks read its first {} bytes", kept.len())
             });
         }
     }
 
-    /// The kept content of a file, and why its end is missing.
-    pub(crate) fn take(&mut self, file: u32) -> Option<(Vec<u8>, Option<String>)> {
-        Some((self.kept.remove(&file)?, self.cut.remove(&file)))
+    /// What was kept of a file.
+    pub(crate) fn take(&mut self, file: u32) -> Option<Kept> {
+        let connections = self.connections.remove(&file).map(|(_, reader)| reader.finish());
+        Some(Kept { content: self.kept.remove(&file)?, cut: self.cut.remove(&file), connections })
     }
+}
+
+/// What was kept of a file.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    pub(crate) content: Vec<u8>,
+    /// Why its end is missing.
+    pub(crate) cut: Option<String>,
+    pub(crate) connections: Option<Parsed<Conntrack>>,
 }
 
 #[cfg(test)]
@@ -131,8 +165,9 @@ mod tests {
         keeper.add(0, state, 0, b"0:\tfrom all");
         keeper.add(0, state, 7, b" all lookup");
         keeper.add(1, log, 0, b"line");
-        assert_eq!(keeper.take(0).unwrap(), (b"0:\tfrom all lookup".to_vec(), None));
-        assert_eq!(keeper.take(1), None);
+        let kept = keeper.take(0).unwrap();
+        assert_eq!((kept.content, kept.cut), (b"0:\tfrom all lookup".to_vec(), None));
+        assert!(keeper.take(1).is_none());
     }
 
     #[test]
@@ -143,8 +178,22 @@ mod tests {
         for at in 0..40_u64 {
             keeper.add(0, class, at << 20, &block);
         }
-        let (content, cut) = keeper.take(0).unwrap();
-        assert_eq!(content.len(), FILE);
-        assert!(cut.unwrap().contains("first 33554432 bytes"));
+        let kept = keeper.take(0).unwrap();
+        assert_eq!(kept.content.len(), FILE);
+        assert!(kept.cut.unwrap().contains("first 33554432 bytes"));
+    }
+
+    #[test]
+    fn connections_are_counted_beyond_what_is_kept() {
+        let class = Layout::builtin().classify(&StorePath::parse("networking/conntrack.txt").unwrap());
+        let mut keeper = Keeper::default();
+        let line = "udp      17 12 src=10.70.3.9 dst=172.20.0.10 sport=40000 dport=53 src=10.70.4.4 dst=10.70.3.9 sport=53 dport=40000 mark=0 use=1\n";
+        let block = line.repeat(100_000);
+        let (first, second) = block.as_bytes().split_at(7_000_001);
+        keeper.add(0, class, 0, first);
+        keeper.add(0, class, 6_999_000, &block.as_bytes()[6_999_000..]);
+        let kept = keeper.take(0).unwrap();
+        assert!(kept.content.len() <= CONNECTIONS && kept.cut.is_none() && !second.is_empty());
+        assert_eq!(kept.connections.unwrap().value.entries, 100_000);
     }
 }

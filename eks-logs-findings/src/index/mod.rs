@@ -15,13 +15,13 @@ use xxhash_rust::xxh3::Xxh3;
 
 use crate::finding::Scan;
 use crate::rule::Catalogue;
-use crate::scan::{EvidenceLimit, few};
+use crate::scan::EvidenceLimit;
 use crate::severity::Severity;
 
 /// The version that is written and read.
 const VERSION: &str = "v3";
-/// Lines that each finding quotes in a stored index.
-pub const STORED_EVIDENCE: usize = 20;
+/// Lines that each finding quotes in a stored index: as many as tools quote if nothing else is asked for.
+pub const STORED_EVIDENCE: usize = 5;
 /// A larger file is no index: evidence is bounded.
 const LARGEST: u64 = 512 << 20;
 
@@ -111,7 +111,7 @@ pub enum Stored {
     Fresh(Box<Scan>),
 }
 
-/// A scan as it is stored: with [`STORED_EVIDENCE`] lines for each finding, it answers whatever asks for no more.
+/// A scan as it is stored, with [`STORED_EVIDENCE`] lines for each finding.
 pub fn to_json(scan: &Scan, of: &Of, indexed_at: Timestamp) -> Result<Vec<u8>, serde_json::Error> {
     let mut summary = Summary::default();
     for finding in &scan.findings {
@@ -182,17 +182,12 @@ pub async fn load(bundle: &Located, catalogue: &Catalogue) -> Result<Stored, Err
     })
 }
 
-/// The scan with as much evidence as is asked for; `None` if it was stored with less.
-pub fn with_evidence(mut scan: Scan, limit: EvidenceLimit) -> Option<Scan> {
+/// Whether a stored scan has the evidence that is asked for. Which lines are quoted depends on how many are: another number needs a
+/// scan, unless all were stored.
+pub fn has_evidence(scan: &Scan, limit: EvidenceLimit) -> bool {
     match limit {
-        EvidenceLimit::Few(most) if most <= STORED_EVIDENCE => {
-            for finding in &mut scan.findings {
-                let all = finding.evidence.len();
-                finding.evidence = few(std::mem::take(&mut finding.evidence), most);
-                finding.evidence_omitted += (all - finding.evidence.len()) as u64;
-            }
-            Some(scan)
-        }
-        _ => scan.findings.iter().all(|finding| finding.evidence_omitted == 0).then_some(scan),
+        EvidenceLimit::Few(STORED_EVIDENCE) => true,
+        EvidenceLimit::Few(_) => false,
+        EvidenceLimit::All => scan.findings.iter().all(|finding| finding.evidence_omitted == 0),
     }
 }

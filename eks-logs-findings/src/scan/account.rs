@@ -9,6 +9,7 @@ use crate::clock::Clock;
 use crate::finding::{Boot, BundleInfo, Coverage, FileLines, FileReport, Gap, Skipped};
 use crate::line::Stamp;
 use crate::line::stamp::{SECOND, timestamp};
+use crate::platform::Platform;
 
 /// Earlier than any EKS node: a time before it is not one (2014-01-01).
 const EARLIEST: i64 = 1_388_534_400 * SECOND;
@@ -164,7 +165,13 @@ pub(super) fn coverage(tallies: &Tallies, order: &[usize], refused: Vec<Skipped>
     }
 }
 
-pub(super) fn gaps(tallies: &Tallies, order: &[usize], clock: &Clock, coverage: &Coverage) -> Vec<Gap> {
+pub(super) fn gaps(
+    tallies: &Tallies,
+    order: &[usize],
+    clock: &Clock,
+    coverage: &Coverage,
+    platform: &Platform,
+) -> Vec<Gap> {
     let mut gaps: Vec<Gap> = coverage
         .skipped
         .iter()
@@ -217,7 +224,7 @@ pub(super) fn gaps(tallies: &Tallies, order: &[usize], clock: &Clock, coverage: 
         }
     }
     for (path, _) in Layout::builtin().expected().iter().filter(|(_, on)| *on == NodeKind::All) {
-        if !files().any(|file| file.path == *path) {
+        if !platform.never_has(path) && !files().any(|file| file.path == *path) {
             let detail =
                 "the collector writes it on every node and it is not there: what it would show is unknown".to_owned();
             gaps.push(Gap { kind: "missing", file: Some(path.clone()), detail });

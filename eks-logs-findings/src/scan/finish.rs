@@ -16,8 +16,10 @@ use super::unrecognised;
 use super::{EvidenceLimit, ScanError, ScanOptions};
 use crate::checks::{Judged, Keeper, State, StateFile, StateFiles, judge};
 use crate::clock::{Certainty, Clock};
+use crate::diagnostics::FileState;
 use crate::finding::{Course, Event, Evidence, Finding, Gap, Scan, Skipped};
 use crate::line::stamp::SECOND;
+use crate::platform::Platform;
 use crate::rule::{Catalogue, Rule, RuleId};
 
 /// Printed subjects that a finding names.
@@ -70,6 +72,14 @@ pub(super) fn scan(
         let cut = file.cut.iter().map(|why| Gap { kind: "state", file: Some(file.path.clone()), detail: why.clone() });
         gaps.extend(cut);
     }
+    let (network, node) = (state.network().figures(&state.node.kubelet), state.node.figures());
+    let files_of_node = node.files.iter().map(|file| &file.file);
+    let read = network.files.iter().chain(files_of_node);
+    for file in read.filter(|file| file.problems > 0 && file.state != FileState::Cut) {
+        let first = file.detail.clone().unwrap_or_default();
+        let detail = format!("{} places in it could not be read; the first: {first}", file.problems);
+        gaps.push(Gap { kind: "state", file: Some(file.file.clone()), detail });
+    }
     let Judged { findings: of_state, reports: checks } = judge(catalogue, &state, evidence);
     findings.extend(of_state);
     number(&mut findings);
@@ -80,14 +90,31 @@ pub(super) fn scan(
         gaps.push(Gap { kind: "unrecognised-errors", file: None, detail });
     }
     let info = account::info(bundle, &tallies, &clock);
+    let paths: Vec<&str> = order.iter().map(|at| tallies.files[*at].path.as_str()).collect();
+    let content = |path: &str| state.files.get(path).map(|file| file.content.as_slice());
+    let platform = Platform::detect(&paths, content, info.instance_id.as_deref());
+    gaps.extend(platform.gaps(&paths));
     let coverage = account::coverage(&tallies, &order, refused, cut);
-    gaps.extend(account::gaps(&tallies, &order, &clock, &coverage));
+    gaps.extend(account::gaps(&tallies, &order, &clock, &coverage, &platform));
     gaps.sort();
     gaps.dedup();
     let boots = account::boots(&tallies, &order, &clock);
     let files = order.iter().map(|at| account::report(&tallies.files[*at], &clock)).collect();
     let lines = if options.index_lines { account::lines(&mut tallies.files) } else { Vec::new() };
-    Ok(Scan { bundle: info, coverage, findings, boots, gaps, files, checks, lines, indexed_at: None })
+    Ok(Scan {
+        bundle: info,
+        coverage,
+        findings,
+        boots,
+        gaps,
+        files,
+        checks,
+        platform,
+        network,
+        node,
+        lines,
+        indexed_at: None,
+    })
 }
 
 /// Puts findings into their canonical order and names them by it.
@@ -125,10 +152,16 @@ impl<'a> Context<'a> {
     fn state(&self, kept: &mut Keeper) -> StateFiles {
         let mut files = StateFiles::default();
         for (number, file) in self.tallies.files.iter().enumerate() {
-            if let Some((content, cut)) = kept.take(number as u32) {
+            if let Some(kept) = kept.take(number as u32) {
                 let missing = file.cut.as_ref().map(|why| format!("checks read it without its end: {why}"));
-                let cut = cut.or(missing);
-                files.insert(StateFile { path: file.path.clone(), source: file.class.source, content, cut });
+                let cut = kept.cut.or(missing);
+                files.insert(StateFile {
+                    path: file.path.clone(),
+                    source: file.class.source,
+                    content: kept.content,
+                    cut,
+                    connections: kept.connections,
+                });
             }
         }
         files

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::heavy::{Heaviest, Heavy};
-use super::{Lines, Parsed, Span};
+use super::{Parsed, Span};
 
 /// What the file says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -81,9 +81,15 @@ impl Conntrack {
     }
 }
 
-/// The reader: give it the lines, then [`finish`](Self::finish).
+/// The reader: give it the file's bytes in any pieces, then [`finish`](Self::finish).
 #[derive(Debug, Default)]
 pub struct ConntrackReader {
+    /// The beginning of a line whose end has not come yet, and how much of it was left out.
+    rest: Vec<u8>,
+    left_out: u64,
+    /// Where that line begins, and how many stand before it.
+    at: u64,
+    lines: u64,
     parsed: Parsed<Conntrack>,
     destinations: Heaviest<Endpoint>,
     sources: Heaviest<IpAddr>,
@@ -94,9 +100,39 @@ pub struct ConntrackReader {
 /// How many of the heaviest are told.
 const TOLD: usize = 10;
 
+/// Bytes that are kept of one line; the tool's own are a few hundred.
+const LINE: usize = 64 << 10;
+
 impl ConntrackReader {
-    /// Takes the next line.
-    pub fn line(&mut self, span: Span, line: &[u8]) {
+    /// Takes the next bytes of the file.
+    pub fn push(&mut self, mut bytes: &[u8]) {
+        while let Some(end) = memchr::memchr(b'\n', bytes) {
+            self.append(&bytes[..end]);
+            bytes = &bytes[end + 1..];
+            self.end_line();
+            self.at += 1;
+        }
+        self.append(bytes);
+    }
+
+    fn append(&mut self, bytes: &[u8]) {
+        let room = LINE.saturating_sub(self.rest.len()).min(bytes.len());
+        self.rest.extend_from_slice(&bytes[..room]);
+        self.left_out += (bytes.len() - room) as u64;
+    }
+
+    fn end_line(&mut self) {
+        let line = std::mem::take(&mut self.rest);
+        let whole = line.len() as u64 + std::mem::take(&mut self.left_out);
+        let text = line.strip_suffix(b"\r").unwrap_or(&line);
+        self.lines += 1;
+        self.line(Span { start: self.at, end: self.at + text.len() as u64, line: self.lines }, text);
+        self.at += whole;
+        self.rest = line;
+        self.rest.clear();
+    }
+
+    fn line(&mut self, span: Span, line: &[u8]) {
         let Ok(line) = std::str::from_utf8(line) else {
             self.parsed.problem(span, "the line is not UTF-8");
             return;
@@ -130,7 +166,8 @@ impl ConntrackReader {
             let mut parsed = std::mem::take(&mut self.parsed);
             parsed.value = Conntrack::default();
             parsed.problem(span, "an earlier, aborted collection left its output above; what follows counts");
-            *self = Self { parsed, ..Self::default() };
+            let Self { rest, left_out, at, lines, .. } = std::mem::take(self);
+            *self = Self { rest, left_out, at, lines, parsed, ..Self::default() };
         }
         if command != "-S" {
             self.parsed.value.listed = Some(span);
@@ -175,18 +212,21 @@ impl ConntrackReader {
         let endpoint = Endpoint { protocol: protocol.into(), address, port };
         if unreplied {
             seen.unreplied += 1;
-            self.unreplied.add(&endpoint, span);
+            self.unreplied.add(&endpoint, span, line);
         }
         if state == Some("SYN_SENT") {
-            self.syn_sent.add(&endpoint, span);
+            self.syn_sent.add(&endpoint, span, line);
         }
-        self.destinations.add(&endpoint, span);
-        self.sources.add(&source, span);
+        self.destinations.add(&endpoint, span, line);
+        self.sources.add(&source, span, line);
         Some(())
     }
 
     /// What the lines said.
-    pub fn finish(self) -> Parsed<Conntrack> {
+    pub fn finish(mut self) -> Parsed<Conntrack> {
+        if !self.rest.is_empty() {
+            self.end_line();
+        }
         let mut parsed = self.parsed;
         parsed.value.destinations = self.destinations.top(TOLD);
         parsed.value.sources = self.sources.top(TOLD);
@@ -220,9 +260,7 @@ fn processor(span: Span, line: &str) -> Option<Processor> {
 /// Reads a whole file.
 pub fn parse(text: &[u8]) -> Parsed<Conntrack> {
     let mut reader = ConntrackReader::default();
-    for (span, line) in Lines::new(text) {
-        reader.line(span, line);
-    }
+    reader.push(text);
     reader.finish()
 }
 

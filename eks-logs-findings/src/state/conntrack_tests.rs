@@ -105,7 +105,21 @@ proptest! {
             let line = &text[heavy.span.start as usize..heavy.span.end as usize];
             let dst = format!("dst={address} ");
             prop_assert!(line.contains(&dst));
+            prop_assert_eq!(line, &*heavy.text);
         }
+    }
+
+    #[test]
+    fn the_pieces_in_which_it_comes_do_not_decide(text in damaged(NODE), cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..6)) {
+        let mut cuts: Vec<_> = cuts.iter().map(|cut| cut.index(text.len() + 1)).collect();
+        cuts.sort_unstable();
+        let mut reader = ConntrackReader::default();
+        let mut from = 0;
+        for cut in cuts.into_iter().chain([text.len()]) {
+            reader.push(&text[from..cut]);
+            from = cut;
+        }
+        prop_assert_eq!(reader.finish(), parse(&text));
     }
 
     #[test]

@@ -20,12 +20,14 @@ pub struct Heavy<K> {
     pub at_most: u64,
     /// One of the places where it occurs.
     pub span: Span,
+    /// The line there.
+    pub text: Box<str>,
 }
 
 /// The counts while the stream runs.
 #[derive(Debug)]
 pub(super) struct Heaviest<K> {
-    counts: HashMap<K, (u64, Span)>,
+    counts: HashMap<K, (u64, Span, Box<str>)>,
     missed: u64,
 }
 
@@ -36,15 +38,15 @@ impl<K> Default for Heaviest<K> {
 }
 
 impl<K: Clone + Eq + Hash + Ord> Heaviest<K> {
-    pub(super) fn add(&mut self, key: &K, span: Span) {
-        if let Some((count, _)) = self.counts.get_mut(key) {
+    pub(super) fn add(&mut self, key: &K, span: Span, line: &str) {
+        if let Some((count, ..)) = self.counts.get_mut(key) {
             *count += 1;
         } else if self.counts.len() < FOLLOWED {
-            self.counts.insert(key.clone(), (1, span));
+            self.counts.insert(key.clone(), (1, span, line.into()));
         } else {
             // One of every followed key is given up against the new one.
             self.missed += 1;
-            self.counts.retain(|_, (count, _)| {
+            self.counts.retain(|_, (count, ..)| {
                 *count -= 1;
                 *count > 0
             });
@@ -54,7 +56,7 @@ impl<K: Clone + Eq + Hash + Ord> Heaviest<K> {
     /// The heaviest keys, heaviest first, equal ones in order.
     pub(super) fn top(self, told: usize) -> Vec<Heavy<K>> {
         let missed = self.missed;
-        let heavy = |(key, (count, span))| Heavy { key, at_least: count, at_most: count + missed, span };
+        let heavy = |(key, (count, span, text))| Heavy { key, at_least: count, at_most: count + missed, span, text };
         let mut all: Vec<_> = self.counts.into_iter().map(heavy).collect();
         all.sort_by(|one, other| (Reverse(one.at_least), &one.key).cmp(&(Reverse(other.at_least), &other.key)));
         all.truncate(told);
@@ -76,7 +78,7 @@ mod tests {
             for (common, rare) in stream {
                 let key = if common == 0 { 7 } else { rare };
                 *exact.entry(key).or_default() += 1;
-                heaviest.add(&key, Span::default());
+                heaviest.add(&key, Span::default(), "");
             }
             let many = exact.len() > FOLLOWED;
             for heavy in heaviest.top(10) {

@@ -65,7 +65,7 @@ pub mod xfs;
 mod content;
 #[cfg(test)]
 mod damage;
-mod heavy;
+pub mod heavy;
 mod json;
 mod words;
 
@@ -74,7 +74,6 @@ use std::fmt;
 use memchr::memchr;
 
 pub use content::Content;
-pub use heavy::Heavy;
 
 /// Where something stands in its file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]

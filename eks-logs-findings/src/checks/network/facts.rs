@@ -253,14 +253,6 @@ impl Network {
         routes.filter_map(|route| route.device()).find(|device| **device == *name)
     }
 
-    /// A setting of the kubelet: the last file that has it.
-    pub(crate) fn kubelet_setting(&self, name: &str) -> Option<(&serde_json::Value, Cite)> {
-        self.kubelet
-            .iter()
-            .rev()
-            .find_map(|file| file.value().get(name).map(|setting| (&setting.value, file.cite(setting.span))))
-    }
-
     /// A whole number of the node's metrics.
     pub(crate) fn metric(&self, name: &str) -> Option<(u64, Cite)> {
         let file = self.metrics.as_ref()?;

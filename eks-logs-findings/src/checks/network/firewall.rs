@@ -38,6 +38,7 @@ struct Owner {
     comment: Option<String>,
     state: Option<String>,
     destination: Option<String>,
+    from: Option<String>,
     /// For readers of the table.
     #[serde(rename = "owner")]
     _owner: String,
@@ -61,6 +62,7 @@ impl Owner {
             && self.comment.as_ref().is_none_or(|part| spec.comment.as_ref().is_some_and(|said| said.contains(part)))
             && equal(&self.state, spec.state)
             && equal(&self.destination, spec.destination)
+            && equal(&self.from, spec.source)
     }
 }
 

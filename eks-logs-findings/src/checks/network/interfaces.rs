@@ -112,7 +112,7 @@ pub(super) fn receive_drops(network: &Network) -> Verdict {
 }
 
 /// Names of interfaces that come and go, or that carry no frames of their own.
-const OTHERS: [&str; 14] = [
+const OTHERS: [&str; 17] = [
     "lo",
     "docker",
     "br-",
@@ -127,9 +127,12 @@ const OTHERS: [&str; 14] = [
     "ib",
     "nodelocaldns",
     "tun",
+    "virbr",
+    "ovs",
+    "wg",
 ];
 
-fn is_node_s(interface: &Interface) -> bool {
+pub(super) fn is_node_s(interface: &Interface) -> bool {
     interface.is_ethernet() && !OTHERS.iter().any(|start| interface.name.starts_with(start))
 }
 

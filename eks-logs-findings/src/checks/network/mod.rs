@@ -4,6 +4,7 @@
 //! another CNI gives pods their network.
 
 pub(crate) mod facts;
+mod figures;
 mod firewall;
 mod interfaces;
 mod introspection;
@@ -36,7 +37,7 @@ pub(super) const CHECKS: &[(&str, Check)] = &[
     check!("cni/secondary-eni-in-main-table", routes::secondary_eni_in_main),
     check!("cni/nm-cloud-setup-active", routes::nm_cloud_setup),
     check!("cni/address-pool-exhausted", pool::exhausted),
-    check!("cni/max-pods-above-addresses", pool::fewer_than_max_pods),
+    ("cni/max-pods-above-addresses", |state| settle(pool::fewer_than_max_pods(state))),
     check!("cni/warm-target-zero", pool::never_warm),
     check!("cni/checkpoint-contradicts-itself", pool::books_disagree),
     check!("cni/addresses-taken-away", pool::force_removed),
@@ -75,9 +76,9 @@ pub(super) const CHECKS: &[(&str, Check)] = &[
     check!("kube-proxy/masquerade-missing", services::masquerade_missing),
     check!("kube-proxy/kubelet-port-translated", firewall::kubelet_port_taken),
     check!("dns/nameserver-missing", resolver::no_nameserver),
-    check!("dns/stub-resolver-for-pods", resolver::stub_for_pods),
+    ("dns/stub-resolver-for-pods", |state| settle(resolver::stub_for_pods(state))),
     check!("dns/resolver-over-limits", resolver::over_limits),
     check!("dns/ping-name-unresolved", resolver::name_unresolved),
-    check!("dns/cluster-dns-unknown", services::cluster_dns_unknown),
+    ("dns/cluster-dns-unknown", |state| settle(services::cluster_dns_unknown(state))),
     check!("kubelet/api-probe-failed", resolver::api_unreachable),
 ];

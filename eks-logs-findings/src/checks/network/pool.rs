@@ -92,10 +92,11 @@ pub(super) fn exhausted(network: &Network) -> Verdict {
 }
 
 /// The kubelet takes more pods than there can be addresses for.
-pub(super) fn fewer_than_max_pods(network: &Network) -> Verdict {
+pub(super) fn fewer_than_max_pods(state: &State) -> Verdict {
+    let network = state.network();
     network.not_another_cni()?;
-    let Some((value, cite)) = network.kubelet_setting("maxPods") else {
-        return Err(Outcome::Unknown("no kubelet configuration in the bundle tells maxPods".to_owned()));
+    let Some((cite, max)) = state.node.kubelet.one("max-pods", "maxPods") else {
+        return Err(Outcome::Unknown("nothing in the bundle tells the kubelet's maxPods".to_owned()));
     };
     let Some((name, model)) = &network.instance_type else {
         return Err(Outcome::Unknown("the kernel's log does not tell the instance type".to_owned()));
@@ -114,7 +115,7 @@ pub(super) fn fewer_than_max_pods(network: &Network) -> Verdict {
     let interfaces = limits.interfaces.saturating_sub(u64::from(custom));
     // Two pods of every node (aws-node and kube-proxy) use the host's address.
     let room = Limits { interfaces, ..limits }.pod_addresses(prefixes) + 2;
-    let Some(max) = value.as_u64() else { return Ok(Vec::new()) };
+    let Ok(max) = max.parse::<u64>() else { return Ok(Vec::new()) };
     if max <= room {
         return Ok(Vec::new());
     }

@@ -3,7 +3,7 @@
 use super::facts::start_of;
 use super::view::{Network, Verdict, need};
 use crate::Severity;
-use crate::checks::{Fault, Outcome};
+use crate::checks::{Fault, Outcome, State};
 
 /// Name servers that the C library asks: resolv.conf(5), MAXNS.
 const SERVERS: usize = 3;
@@ -28,22 +28,22 @@ pub(super) fn no_nameserver(network: &Network) -> Verdict {
 }
 
 /// Pods are given the node's local resolver, which listens in the node's network only.
-pub(super) fn stub_for_pods(network: &Network) -> Verdict {
+pub(super) fn stub_for_pods(state: &State) -> Verdict {
+    let (network, kubelet) = (state.network(), &state.node.kubelet);
     let file = need(&network.resolv, "networking/resolv.conf")?;
     let Some(stub) = file.value().nameservers.iter().find(|server| server.address.is_loopback()) else {
         return Ok(Vec::new());
     };
-    if network.kubelet.is_empty() {
+    if kubelet.config_files.is_empty() && kubelet.flags.is_empty() {
         return Err(Outcome::Unknown(
-            "no kubelet configuration in the bundle tells which resolv.conf pods get".to_owned(),
+            "nothing in the bundle tells which resolv.conf the kubelet gives pods".to_owned(),
         ));
     }
-    let setting = network.kubelet_setting("resolvConf");
-    let path = setting.as_ref().and_then(|(value, _)| value.as_str()).unwrap_or("/etc/resolv.conf");
-    if path != "/etc/resolv.conf" {
+    let setting = kubelet.one("resolv-conf", "resolvConf");
+    if setting.as_ref().is_some_and(|(_, path)| *path != "/etc/resolv.conf") {
         return Ok(Vec::new());
     }
-    let cites = std::iter::once(file.cite(stub.span)).chain(setting.map(|(_, cite)| cite)).collect();
+    let cites = std::iter::once(file.cite(stub.span)).chain(setting.map(|(cite, _)| cite)).collect();
     let detail = format!(
         "the kubelet gives pods /etc/resolv.conf, which names {}: in a pod that is the pod itself",
         stub.address

@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use super::facts::{ProxyMode, start_of};
 use super::view::{Network, Verdict, need};
-use crate::Severity;
-use crate::checks::{Cite, Fault, Outcome};
+use crate::checks::node::KubeletSettings;
+use crate::checks::{Cite, Fault, Outcome, State};
 use crate::state::iptables_save::{Given, Rule};
 
 /// Services without endpoints that a fault tells of.
@@ -187,10 +187,11 @@ pub(super) fn snat_missing(network: &Network) -> Verdict {
 }
 
 /// The kubelet tells pods of a DNS address that is no service.
-pub(super) fn cluster_dns_unknown(network: &Network) -> Verdict {
+pub(super) fn cluster_dns_unknown(state: &State) -> Verdict {
+    let (network, kubelet) = (state.network(), &state.node.kubelet);
     by_iptables(network)?;
-    let Some((value, cite)) = network.kubelet_setting("clusterDNS") else {
-        return Err(Outcome::Unknown("no kubelet configuration in the bundle tells clusterDNS".to_owned()));
+    let Some((cite, addresses)) = cluster_dns(kubelet) else {
+        return Err(Outcome::Unknown("nothing in the bundle tells the kubelet's clusterDNS".to_owned()));
     };
     let (file, nat) = network.whole_nat()?;
     let mut rules = nat.rules_of("KUBE-SERVICES").peekable();
@@ -199,18 +200,17 @@ pub(super) fn cluster_dns_unknown(network: &Network) -> Verdict {
     }
     let rules: Vec<_> = rules.map(|rule| rule.spec()).collect();
     let mut faults = Vec::new();
-    for address in value.as_array().into_iter().flatten().filter_map(serde_json::Value::as_str) {
+    for address in &addresses {
         // A node-local cache listens on a link-local address; IPv6 services stand in the other table.
         let Ok(IpAddr::V4(ip)) = address.parse() else { continue };
         let served = |given: Option<Given<'_>>| {
-            given.and_then(Given::positive).is_some_and(|to| to.split('/').next() == Some(address))
+            given.and_then(Given::positive).is_some_and(|to| to.split('/').next() == Some(address.as_str()))
         };
         if ip.is_link_local() || rules.iter().any(|spec| served(spec.destination)) {
             continue;
         }
         faults.push(Fault {
-            subject: address.to_owned(),
-            severity: None::<(Severity, String)>,
+            subject: address.clone(),
             detail: format!(
                 "the kubelet gives pods {address} as DNS server, and kube-proxy knows no service of that address"
             ),
@@ -219,4 +219,13 @@ pub(super) fn cluster_dns_unknown(network: &Network) -> Verdict {
         });
     }
     Ok(faults)
+}
+
+/// The DNS servers that the kubelet gives pods, by flag or else by configuration.
+pub(super) fn cluster_dns(kubelet: &KubeletSettings) -> Option<(Cite, Vec<String>)> {
+    if let Some((cite, flag)) = kubelet.flag("cluster-dns") {
+        return Some((cite, flag.value.as_deref()?.split(',').map(str::to_owned).collect()));
+    }
+    let (cited, servers) = kubelet.config.many("clusterDNS")?;
+    Some((kubelet.cite(cited)?, servers.to_vec()))
 }

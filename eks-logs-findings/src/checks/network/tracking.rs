@@ -146,7 +146,7 @@ pub(super) fn unanswered(network: &Network) -> Verdict {
                 count: heavy.at_least,
                 detail: format!("{} connections to {} sent a SYN and got no answer", heavy.at_least, heavy.key),
                 entities: vec![heavy.key.address.to_string()],
-                cites: vec![file.cite(heavy.span)],
+                cites: vec![Cite { text: Some(heavy.text.to_string()), ..file.cite(heavy.span) }],
                 ..Fault::default()
             });
         }
@@ -161,7 +161,7 @@ pub(super) fn unanswered(network: &Network) -> Verdict {
                 count: heavy.at_least,
                 detail: format!("{} flows to {} without an answer", heavy.at_least, heavy.key),
                 entities: vec![heavy.key.address.to_string()],
-                cites: vec![file.cite(heavy.span)],
+                cites: vec![Cite { text: Some(heavy.text.to_string()), ..file.cite(heavy.span) }],
             });
         }
     }

@@ -103,7 +103,7 @@ pub(crate) struct Network {
     pub(crate) links: Vec<Seen<Unit>>,
     pub(crate) programs: Option<Seen<Vec<Program>>>,
     pub(crate) maps: Vec<Seen<Vec<MapDump>>>,
-    /// The kubelet's settings that the network needs, by file in the order in which they override.
+    /// The kubelet's configuration, for what became of its files: its settings are those of `NodeFiles`.
     pub(crate) kubelet: Vec<Seen<BTreeMap<Box<str>, Setting>>>,
     /// Whether nftables holds a table of kube-proxy's.
     pub(crate) nft_kube_proxy: bool,
@@ -119,6 +119,14 @@ impl Network {
         fn all<T>(files: &StateFiles, parse: fn(&[u8]) -> Parsed<T>, wanted: impl Fn(&str) -> bool) -> Vec<Seen<T>> {
             files.iter().filter(|file| wanted(&file.path)).map(|file| Seen::new(file, parse)).collect()
         }
+        let connections = |path: &str| {
+            let file = files.get(path)?;
+            let mut seen = Seen::new(file, state::conntrack::parse);
+            if let Some(counted) = &file.connections {
+                seen.parsed = counted.clone();
+            }
+            Some(seen)
+        };
         let below = |path: &str, directory: &str, ends: &[&str]| {
             path.strip_prefix(directory).is_some_and(|name| ends.iter().any(|end| name.ends_with(end)))
         };
@@ -155,8 +163,8 @@ impl Network {
             interfaces: one(files, "networking/ifconfig.txt", state::ifconfig::parse),
             resolv: one(files, "networking/resolv.conf", state::resolv_conf::parse),
             nics: one(files, "networking/ethtool.txt", state::ethtool::parse),
-            conntrack: one(files, "networking/conntrack.txt", state::conntrack::parse),
-            conntrack6: one(files, "networking/conntrack6.txt", state::conntrack::parse),
+            conntrack: connections("networking/conntrack.txt"),
+            conntrack6: connections("networking/conntrack6.txt"),
             sets: one(files, "networking/ipset.txt", state::ipset::parse),
             ipvs: one(files, "networking/ipvsadm.txt", state::ipvsadm::parse),
             sockets: one(files, "system/netstat.txt", state::netstat::parse),

@@ -214,6 +214,27 @@ pub(super) fn goroutines_blocked(state: &State) -> Result<Vec<Fault>, Outcome> {
     Ok(faults)
 }
 
+/// containerd's stream server listens on a port of another component, which then cannot start.
+pub(super) fn port_taken(state: &State) -> Result<Vec<Fault>, Outcome> {
+    let unknown = "which ports containerd listens on";
+    let read = needed(&state.node.sockets, "system/netstat.txt", unknown, |sockets| sockets.is_empty())?;
+    let taken = read.value().iter().filter(|socket| {
+        let containerd = socket.process.as_ref().is_some_and(|process| &*process.name == "containerd");
+        let reserved = socket.local.is_some_and(|local| super::sysctls::reserved_ports().contains(&local.port()));
+        &*socket.state == "LISTEN" && containerd && reserved
+    });
+    Ok(taken
+        .filter_map(|socket| socket.local.map(|local| (socket, local)))
+        .map(|(socket, local)| Fault {
+            subject: format!("port {}", local.port()),
+            count: 1,
+            detail: format!("containerd listens on {local}: the component of that port cannot start"),
+            cites: vec![read.cite(socket.span)],
+            ..Fault::default()
+        })
+        .collect())
+}
+
 /// The packages of NVIDIA's container runtime are there and containerd does not use them.
 pub(super) fn nvidia_runtime_absent(state: &State) -> Result<Vec<Fault>, Outcome> {
     let node = &state.node;

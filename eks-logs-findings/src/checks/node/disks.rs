@@ -29,7 +29,7 @@ fn is_node_place(target: &str) -> bool {
 
 /// File systems of the node itself, each once: containers' overlays show the figures of the disk below them, and images, boot partitions and
 /// what has no size are no disks.
-fn own(filesystems: &[Filesystem]) -> impl Iterator<Item = &Filesystem> {
+pub(super) fn own(filesystems: &[Filesystem]) -> impl Iterator<Item = &Filesystem> {
     filesystems.iter().filter(|row| row.device != "overlay" && is_node_place(&row.target))
 }
 

@@ -4,8 +4,9 @@ use super::kubelet_settings::KubeletSettings;
 use crate::checks::{Cite, Outcome, StateFile, StateFiles};
 use crate::state::{
     Parsed, Span, containerd_config, containerd_version, cpu_throttling, ctr, df, docker_info, fstab, goroutines,
-    inodes, io_throttling, kubeconfig, large_environments, lsblk, mounts, packages, pod_local_storage, pressure,
-    process_stat, procstat, ps, reboots, selinux, services, sysctl, systemd_analyze, threads, top, uname, xfs,
+    inodes, io_throttling, kubeconfig, large_environments, lsblk, mounts, netstat, packages, pod_local_storage,
+    pressure, process_stat, procstat, ps, reboots, selinux, services, sysctl, systemd_analyze, threads, top, uname,
+    xfs,
 };
 
 /// What one file says.
@@ -15,14 +16,33 @@ pub(crate) struct Read<T> {
     pub(crate) path: String,
     /// Whether it holds anything but white space.
     pub(crate) blank: bool,
+    /// Whether its end is missing.
+    pub(crate) cut: bool,
     /// What it says and what of it could not be read.
     pub(crate) parsed: Parsed<T>,
+}
+
+impl<T: Default + PartialEq> Read<T> {
+    fn state(&self) -> ReadState<'_> {
+        ReadState {
+            path: &self.path,
+            blank: self.blank,
+            cut: self.cut,
+            nothing: self.parsed.value == T::default(),
+            problems: self.parsed.problem_count,
+            first: self.parsed.problems.first().map(ToString::to_string),
+        }
+    }
 }
 
 impl<T> Read<T> {
     fn of(file: &StateFile, parse: impl Fn(&[u8]) -> Parsed<T>) -> Self {
         let blank = file.content.trim_ascii().is_empty();
-        Self { path: file.path.clone(), blank, parsed: parse(&file.content) }
+        let mut parsed = parse(&file.content);
+        if let Some(cut) = &file.cut {
+            parsed.problem(Span::default(), cut.clone());
+        }
+        Self { path: file.path.clone(), blank, cut: file.cut.is_some(), parsed }
     }
 
     /// A place in it.
@@ -34,6 +54,25 @@ impl<T> Read<T> {
     pub(crate) fn value(&self) -> &T {
         &self.parsed.value
     }
+}
+
+/// What became of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ReadState<'a> {
+    pub(crate) path: &'a str,
+    pub(crate) blank: bool,
+    pub(crate) cut: bool,
+    /// Nothing in it could be read.
+    pub(crate) nothing: bool,
+    pub(crate) problems: u64,
+    pub(crate) first: Option<String>,
+}
+
+/// A file that was looked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LookedFor<'a> {
+    pub(crate) usual: &'static str,
+    pub(crate) read: Option<ReadState<'a>>,
 }
 
 /// A file that a check cannot do without.
@@ -86,16 +125,12 @@ macro_rules! node_files {
                 node
             }
 
-            /// Every file that was looked for: its usual path, the one that is there, the number of its problems and the first.
-            #[allow(dead_code)]
-            pub(crate) fn looked_for(&self) -> Vec<(&'static str, Option<(&str, bool, u64, Option<String>)>)> {
-                vec![$((
-                    [$($path),+][0],
-                    self.$name.as_ref().map(|read| {
-                        let first = read.parsed.problems.first().map(ToString::to_string);
-                        (read.path.as_str(), read.blank, read.parsed.problem_count, first)
-                    }),
-                ),)*]
+            /// Every file that was looked for: its usual path, and what became of it.
+            pub(crate) fn looked_for(&self) -> Vec<LookedFor<'_>> {
+                vec![$(LookedFor {
+                    usual: [$($path),+][0],
+                    read: self.$name.as_ref().map(|read| read.state()),
+                },)*]
             }
         }
     };
@@ -137,6 +172,7 @@ node_files! {
     images: Vec<ctr::Image> = ["containerd/containerd-images.txt", "system/containerd/containerd-images.txt"] ctr::parse_images;
     plugins: Vec<ctr::Plugin> = ["containerd/containerd-plugins.txt", "system/containerd/containerd-plugins.txt"] ctr::parse_plugins;
     docker_info: docker_info::DockerInfo = ["docker/docker-info.txt"] docker_info::parse;
+    sockets: Vec<netstat::Socket> = ["system/netstat.txt"] netstat::parse;
     sysctl: sysctl::Sysctl = ["sysctls/sysctl_all.txt"] sysctl::parse;
 }
 

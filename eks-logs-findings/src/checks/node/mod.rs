@@ -3,6 +3,7 @@
 mod components;
 mod containerd;
 mod disks;
+mod figures;
 mod files;
 mod known_bad;
 mod kubelet;
@@ -14,8 +15,8 @@ mod services;
 mod sysctls;
 mod thresholds;
 
-pub(crate) use components::Component;
 pub(crate) use files::NodeFiles;
+pub(crate) use kubelet_settings::KubeletSettings;
 
 use super::{Check, Fault, Outcome, State};
 
@@ -58,6 +59,7 @@ pub(super) const CHECKS: &[(&str, Check)] = &[
     ("process/threads-near-limit", |state| settle(processes::threads_near_limit(state))),
     ("process/uninterruptible-many", |state| settle(processes::uninterruptible(state))),
     ("process/zombies-many", |state| settle(processes::zombies(state))),
+    ("runtime/containerd-port-taken", |state| settle(containerd::port_taken(state))),
     ("runtime/containers-dead-many", |state| settle(containerd::dead_containers(state))),
     ("runtime/goroutines-blocked", |state| settle(containerd::goroutines_blocked(state))),
     ("runtime/plugin-failed", |state| settle(containerd::plugins_failed(state))),

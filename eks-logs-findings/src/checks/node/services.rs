@@ -41,6 +41,16 @@ fn software() -> &'static Software {
     })
 }
 
+/// Whether the node does not work without a unit.
+pub(super) fn is_vital(unit: &str) -> bool {
+    software().units.vital.iter().any(|vital| vital == unit)
+}
+
+/// Whether a unit keeps the clock.
+pub(super) fn keeps_time(unit: &str) -> bool {
+    software().units.time.iter().any(|name| name == unit)
+}
+
 /// Units that systemd calls failed.
 pub(super) fn failed(state: &State) -> Result<Vec<Fault>, Outcome> {
     let read = needed(&state.node.services, "system/services.txt", "which units failed", |services| {
@@ -49,7 +59,7 @@ pub(super) fn failed(state: &State) -> Result<Vec<Fault>, Outcome> {
     let failed = read.value().units.iter().filter(|unit| unit.active == "failed");
     Ok(failed
         .map(|unit| {
-            let vital = software().units.vital.iter().any(|vital| *vital == unit.name);
+            let vital = is_vital(&unit.name);
             let mount = unit.name.ends_with(".mount") && unit.name.starts_with("var-lib-");
             let severity = if vital {
                 Some((Severity::Critical, "the node does not work without it".to_owned()))

@@ -45,6 +45,16 @@ fn baseline() -> &'static Baseline {
     })
 }
 
+/// Ports that belong to components of the node.
+pub(super) fn reserved_ports() -> &'static [u16] {
+    baseline()
+        .parameter
+        .iter()
+        .map(|parameter| parameter.covers.as_slice())
+        .find(|ports| !ports.is_empty())
+        .unwrap_or_default()
+}
+
 /// Whether a list such as `2703,9808-9809` holds a number.
 fn covers(list: &str, number: u16) -> bool {
     list.split(',').any(|part| {
@@ -87,7 +97,7 @@ fn against(state: &State, check: &str) -> Result<Vec<Fault>, Outcome> {
             subject: parameter.name.clone(),
             severity: Some(severity),
             count: 1,
-            detail: format!("{} is {value}; the EKS AMI sets it {wanted}: {}", parameter.name, parameter.harm),
+            detail: format!("{} is {value}, wanted is {wanted}: {}", parameter.name, parameter.harm),
             cites,
             ..Fault::default()
         });
