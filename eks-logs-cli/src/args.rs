@@ -2,7 +2,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::command::{
     Artifact, Baseline, BatchCollect, BatchStatus, ClusterHealth, Collect, Compare, Correlate, Errors, History, Index,
-    Ingest, Read, Rules, Search, Status, Summarize, Triage, Validate, Verify,
+    Ingest, NetworkDiagnostics, NodeDiagnostics, Read, Rules, Search, Status, Summarize, Triage, Validate, Verify,
 };
 
 /// Reads the log bundle of an EKS worker node and says what is wrong with the node, with the lines that prove it.
@@ -54,6 +54,10 @@ pub(crate) enum Command {
     Validate(Validate),
     /// Events in order and together, and the chain that leads through them
     Correlate(Correlate),
+    /// The node's network by section: figures, issues, what is not known
+    NetworkDiagnostics(NetworkDiagnostics),
+    /// The node itself by section: disks, memory, processes, configuration, versions
+    NodeDiagnostics(NodeDiagnostics),
     /// What given findings mean, each sentence citing its findings
     Summarize(Summarize),
     /// Checks a written report: each finding id, quotation, count, time and place

@@ -19,6 +19,8 @@ pub(crate) fn run(args: &Args) -> Result<u8, Failure> {
         Command::Errors(command) => command.run(args),
         Command::Validate(command) => command.run(args),
         Command::Correlate(command) => command.run(args),
+        Command::NetworkDiagnostics(command) => command.run(args),
+        Command::NodeDiagnostics(command) => command.run(args),
         Command::Summarize(command) => command.run(args),
         Command::Verify(command) => command.run(args),
         Command::CompareNodes(command) => command.run(args),

@@ -28,6 +28,7 @@ mod baseline;
 mod compare;
 mod context;
 mod correlate;
+mod diagnostics;
 mod errors;
 mod failure;
 mod file;
@@ -70,6 +71,9 @@ pub use compare::{CompareAnswer, CompareFields, CompareRequest, ConfigDiff, comp
 pub use context::{BundleUsed, Bundles, Call, Context, Selected, Selector};
 pub use correlate::{
     ChainStep, CorrelateAnswer, CorrelateRequest, TemporalCluster, ThingCluster, TimeRange, TimelineEvent,
+};
+pub use diagnostics::{
+    Confidence, DiagnosedIssue, DiagnosticsAnswer, IssuesSummary, NetworkDiagnosticsRequest, NodeDiagnosticsRequest,
 };
 pub use errors::{
     CoverageReport, ErrorFinding, ErrorsAnswer, ErrorsRequest, ResponseFormat, SeverityCounts, SeverityFilter,

@@ -193,6 +193,8 @@ pub fn tools() -> &'static [Tool] {
         Tool::of::<crate::VerifyRequest>(),
         Tool::of::<crate::CompareRequest>(),
         Tool::of::<crate::BaselineRequest>(),
+        Tool::of::<crate::NetworkDiagnosticsRequest>(),
+        Tool::of::<crate::NodeDiagnosticsRequest>(),
         Tool::of::<crate::ValidateRequest>(),
         Tool::of::<crate::ReadRequest>(),
         Tool::of::<crate::SearchRequest>(),
