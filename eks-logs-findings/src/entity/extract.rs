@@ -1,7 +1,7 @@
 //! Finding entities in text: one pass of one regex over a line, each match named by its group.
 
+use core::net::IpAddr;
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 use std::sync::OnceLock;
 
 use regex::Regex;
