@@ -2,8 +2,8 @@
 //!
 //! The table may have hundreds of thousands of entries: they are added up as they are read, and what is kept does not grow with them.
 
+use core::net::IpAddr;
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 use super::heavy::{Heaviest, Heavy};
 use super::{Parsed, Span};

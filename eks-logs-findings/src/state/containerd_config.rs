@@ -162,7 +162,7 @@ pub fn parse(file: &[u8]) -> Parsed<Option<ContainerdConfig>> {
     let mut lines = Vec::new();
     for (span, line) in Lines::new(file) {
         let logged = line.starts_with(b"time=\"") && find(line, b" level=").is_some();
-        let said = toml_assigns(line).then_some(None).unwrap_or_else(|| complaint(line));
+        let said = if toml_assigns(line) { None } else { complaint(line) };
         if let Some(what) = said {
             parsed.problem(span, what);
         }

@@ -243,7 +243,9 @@ mod tests {
                 items.len() == array.len() && items.iter().zip(array).all(|(node, wanted)| same(node, wanted))
             }
             (Value::Scalar(text), serde_json::Value::String(wanted)) => text == wanted,
-            (Value::Scalar(text), wanted) => *text == wanted.to_string(),
+            (Value::Scalar(text), wanted) => {
+                serde_json::from_str::<serde_json::Value>(text).is_ok_and(|value| value == *wanted)
+            }
             _ => false,
         }
     }

@@ -4,8 +4,8 @@
 //! `IPAMKey`, those since 1.20 one such object for each network card. The newest leave out the container id, so an address is taken to
 //! be assigned when any part of its key is there.
 
+use core::net::IpAddr;
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 use ipnet::IpNet;
 use jiff::Timestamp;

@@ -1,6 +1,6 @@
 //! `ifconfig`, in the form of net-tools 2 (`eth0: flags=4163<UP,...>  mtu 9001`) and of net-tools 1 (`eth0      Link encap:Ethernet`).
 
-use std::net::Ipv4Addr;
+use core::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 

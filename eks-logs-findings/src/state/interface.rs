@@ -1,6 +1,6 @@
 //! A network interface, as `ifconfig` and `ip addr` print it.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use super::Span;
 

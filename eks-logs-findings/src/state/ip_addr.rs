@@ -54,7 +54,7 @@ fn detail(interface: &mut Interface, line: &str) -> Option<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::IpAddr;
+    use core::net::IpAddr;
 
     use proptest::prelude::*;
 

@@ -1,6 +1,6 @@
 //! `ip route show table all` and `ip -6 route show table all`.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
@@ -286,7 +286,7 @@ local 10.70.3.4 dev eth0 table local proto kernel scope host src 10.70.3.4
     fn made() -> impl Strategy<Value = Route> {
         let kind = prop_oneof![3 => Just(RouteKind::Unicast), 1 => Just(RouteKind::Local), 1 => Just(RouteKind::Throw)];
         let name = || prop::option::of("[a-z]{2,5}[0-9]".prop_map(Into::into));
-        let four = || prop::option::of(any::<std::net::Ipv4Addr>().prop_map(IpAddr::from));
+        let four = || prop::option::of(any::<core::net::Ipv4Addr>().prop_map(IpAddr::from));
         let way = (four(), "[a-z]{2,5}[0-9]").prop_map(|(via, device)| NextHop { via, device: Some(device.into()) });
         (kind, any_network(), table(), way, name(), four(), prop::option::of(any::<u32>())).prop_map(
             |(kind, destination, table, hop, protocol, source, metric)| Route {

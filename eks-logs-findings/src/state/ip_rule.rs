@@ -1,7 +1,7 @@
 //! `ip rule show` and `ip -6 rule show`: which routing table a packet is looked up in.
 
+use core::net::IpAddr;
 use std::fmt;
-use std::net::IpAddr;
 use std::str::FromStr;
 
 use ipnet::IpNet;
@@ -191,7 +191,7 @@ fn mark(text: &str) -> Option<Mark> {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use std::net::{Ipv4Addr, Ipv6Addr};
+    use core::net::{Ipv4Addr, Ipv6Addr};
 
     use proptest::prelude::*;
 

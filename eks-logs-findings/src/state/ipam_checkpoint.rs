@@ -1,6 +1,6 @@
 //! `ipamd/ipam.json`: which container ipamd has given which address, as it survives its restarts (`vpc-cni-ipam/1`).
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use jiff::Timestamp;
 use serde::Deserialize;

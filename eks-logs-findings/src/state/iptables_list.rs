@@ -258,7 +258,7 @@ Total Number of Rules: 3
     fn made() -> impl Strategy<Value = Rule> {
         let interface = || prop_oneof![Just("*".to_owned()), "!?(eth|eni|vlan)[0-9+]"];
         let address =
-            || prop_oneof![Just("0.0.0.0/0".to_owned()), any::<std::net::Ipv4Addr>().prop_map(|ip| ip.to_string())];
+            || prop_oneof![Just("0.0.0.0/0".to_owned()), any::<core::net::Ipv4Addr>().prop_map(|ip| ip.to_string())];
         let target = prop::option::of("[A-Z][A-Z0-9-]{2,20}");
         let counters = (counter(), counter());
         (counters, target, interface(), interface(), address(), address(), "([a-z/*]{1,5}( [a-z:]{1,5})?)?").prop_map(

@@ -75,7 +75,7 @@ struct Made {
 }
 
 fn made() -> impl Strategy<Value = Made> {
-    let source = prop::option::of((any::<std::net::Ipv4Addr>().prop_map(|ip| format!("{ip}/32")), any::<bool>()));
+    let source = prop::option::of((any::<core::net::Ipv4Addr>().prop_map(|ip| format!("{ip}/32")), any::<bool>()));
     let comment = prop::option::of("[ -~]{1,20}");
     (source, prop::option::of(any::<u16>()), comment, word(), any::<bool>())
         .prop_map(|(source, port, comment, target, random)| Made { source, port, comment, target, random })

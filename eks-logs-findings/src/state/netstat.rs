@@ -1,6 +1,6 @@
 //! `netstat -plant`: TCP sockets of the node (not of pods).
 
-use std::net::{IpAddr, SocketAddr};
+use core::net::{IpAddr, SocketAddr};
 
 use super::{Lines, Parsed, Span};
 

@@ -61,12 +61,13 @@ fn rpm(span: Span, line: &[u8]) -> Option<Package> {
 }
 
 /// `ii  name:arch  version  arch  description`; other states than `?i` are not installed.
-fn dpkg(line: &[u8]) -> Option<(&[u8], &[u8], &[u8], &[u8])> {
+fn dpkg(line: &[u8]) -> Option<[&[u8]; 4]> {
     let mut words = Words::new(line);
     let state = words.next()?;
     let letters =
         (2..=3).contains(&state.len()) && b"uihrp".contains(state.first()?) && b"ncHUFWti".contains(state.get(1)?);
-    letters.then_some((state, words.next()?, words.next()?, words.next()?))
+    let rest = (words.next()?, words.next()?, words.next()?);
+    letters.then_some([state, rest.0, rest.1, rest.2])
 }
 
 /// Reads the file.
@@ -84,7 +85,7 @@ pub fn parse(file: &[u8]) -> Parsed<Packages> {
                 continue;
             }
             match dpkg(line) {
-                Some((state, name, version, arch)) if state.get(1) == Some(&b'i') => {
+                Some([state, name, version, arch]) if state.get(1) == Some(&b'i') => {
                     let name = name.split(|byte| *byte == b':').next().unwrap_or(name);
                     packages.packages.push(Package {
                         span,

@@ -1,6 +1,6 @@
 //! `ping -A -c 10 NAME`. ICMP is often blocked: no answer proves nothing, an unknown name does.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use super::{Lines, Parsed, Span};
 

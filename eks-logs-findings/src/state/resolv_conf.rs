@@ -1,6 +1,6 @@
 //! `/etc/resolv.conf` of the node (not of pods). resolv.conf(5).
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use super::{Lines, Parsed, Span};
 

@@ -1,7 +1,7 @@
 //! What kind of node it is, as far as its network goes: which CNI, which mode of kube-proxy, which settings, which addresses pods have.
 
+use core::net::IpAddr;
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 use serde::Deserialize;
 

@@ -190,8 +190,8 @@ impl Network {
         DnsFigures {
             // The resolver is the second address of the VPC's first network, 169.254.169.253 or fd00:ec2::253.
             vpc_resolver: servers.first().map(|server| match server {
-                std::net::IpAddr::V4(ip) => ip.octets()[3] == 2 || ip.octets() == [169, 254, 169, 253],
-                std::net::IpAddr::V6(ip) => ip.to_string() == "fd00:ec2::253",
+                core::net::IpAddr::V4(ip) => ip.octets()[3] == 2 || ip.octets() == [169, 254, 169, 253],
+                core::net::IpAddr::V6(ip) => ip.to_string() == "fd00:ec2::253",
             }),
             nameservers: servers.iter().map(ToString::to_string).collect(),
             search: resolv

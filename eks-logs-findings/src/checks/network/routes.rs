@@ -1,7 +1,7 @@
 //! Rules, routes and interfaces of pods: each pod has its own, each one has its pod.
 
+use core::net::IpAddr;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 
 use super::facts::{PodIp, start_of};
 use super::view::{Network, Seen, Verdict, need};

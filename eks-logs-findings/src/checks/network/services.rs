@@ -1,6 +1,6 @@
 //! kube-proxy's rules: whether they are there, and whether the services that a node needs have endpoints.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use super::facts::{ProxyMode, start_of};
 use super::view::{Network, Verdict, need};

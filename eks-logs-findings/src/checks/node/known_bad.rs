@@ -101,7 +101,7 @@ mod tests {
         assert!(table().row.len() >= 15);
         for row in &table().row {
             let range = row.from.is_some() && row.before.is_some();
-            assert!(range != !row.exact.is_empty(), "{row:?}");
+            assert!(range == row.exact.is_empty(), "{row:?}");
             assert!(row.source.len() > 8 && !row.breaks.is_empty() && !row.fixed_in.is_empty(), "{row:?}");
             assert!(row.severity != Severity::Critical, "{row:?}: a version alone is no outage");
         }

@@ -1,6 +1,6 @@
 //! kubelet's configuration and flags.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use super::files::needed;
 use super::kubelet_settings::quantity;
