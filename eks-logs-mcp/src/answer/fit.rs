@@ -17,6 +17,8 @@ const LONG_TEXT: usize = 2048;
 const LONG_STRING: usize = 1024;
 /// An entry that takes more than this share of the budget has its like lines collapsed.
 const LARGE_ENTRY: usize = 8;
+/// A list of so many tokens or less stays where it is: some have a fixed length.
+const SMALL: usize = 48;
 /// Tokens of what a part says of itself.
 const OWN: usize = 250;
 /// Lists inside entries of which it is told what was left out.
@@ -199,7 +201,7 @@ fn take(value: &mut Value, path: &mut Vec<String>, found: &mut Vec<List>) {
                 path.pop();
             }
         }
-        Value::Array(entries) if !entries.is_empty() => {
+        Value::Array(entries) if estimate(&Value::from(entries.as_slice()).to_string()) > SMALL => {
             found.push(List { path: path.clone(), entries: std::mem::take(entries), text: false });
         }
         Value::String(text) if text.len() >= LONG_TEXT && text.contains('\n') => {

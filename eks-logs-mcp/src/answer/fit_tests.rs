@@ -87,15 +87,32 @@ proptest! {
     ) {
         let answer = json!({ "scalar": "s", "a": a, "inner": { "b": b } });
         let parts = parts(&answer, &["inner/b".to_owned()], budget);
-        let all = |get: &dyn Fn(&Value) -> Vec<Value>| parts.iter().flat_map(|part| get(&part.value)).collect::<Vec<_>>();
-        prop_assert_eq!(Value::from(all(&|part| entries(part, "a"))), answer["a"].clone());
-        prop_assert_eq!(Value::from(all(&|part| entries(&part["inner"], "b"))), answer["inner"]["b"].clone());
+        for (list, whole) in [("a", &answer["a"]), ("inner/b", &answer["inner"]["b"])] {
+            let of = |part: &Part| list.split('/').fold(&part.value, |at, name| &at[name]).as_array().cloned().unwrap_or_default();
+            let told = |part: &Part| part.left.as_ref().is_some_and(|left| left.lists.iter().any(|one| one.list == list));
+            // A small list stays in every part.
+            let all: Vec<Value> = if told(&parts[0]) { parts.iter().flat_map(of).collect() } else { of(&parts[0]) };
+            prop_assert_eq!(&Value::from(all), whole);
+        }
         for part in &parts {
             prop_assert_eq!(&part.value["scalar"], "s");
             if let Some(left) = &part.left {
                 let entries: usize = left.lists.iter().map(|list| list.to - list.from).sum();
                 prop_assert!(left.tokens <= budget || entries <= 1, "{} of {}", left.tokens, budget);
             }
+        }
+    }
+}
+
+#[test]
+fn what_has_a_fixed_length_keeps_it() {
+    let line = "x ".repeat(400);
+    let answer =
+        json!({ "load": [0.5, 0.25, 0.125], "findings": vec![json!({ "load": [1, 2, 3, 4], "text": line }); 9] });
+    for part in parts(&answer, &[], 1000) {
+        assert_eq!(part.value["load"], json!([0.5, 0.25, 0.125]));
+        for finding in entries(&part.value, "findings") {
+            assert_eq!(finding["load"], json!([1, 2, 3, 4]));
         }
     }
 }

@@ -88,6 +88,9 @@ fn of_list(entries: &mut Vec<Value>, path: &str) -> Option<Collapsed> {
         text.map(form).unwrap_or_default()
     };
     let forms: Vec<String> = entries.iter().map(line).collect();
+    if forms.iter().all(String::is_empty) {
+        return None;
+    }
     let mut counts: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
     for (at, form) in forms.iter().enumerate() {
         let (count, last) = counts.entry(form).or_default();
