@@ -127,9 +127,27 @@ fn input(tool: &Tool) -> JsonObject {
     schema
 }
 
+/// Takes the descriptions inside a field out: the list of tools goes into a context window, and names below the first level speak for
+/// themselves. A property of that name stays.
+fn without_words(schema: &mut Value, inside: bool) {
+    match schema {
+        Value::Object(fields) => {
+            if inside && fields.get("description").is_some_and(Value::is_string) {
+                fields.remove("description");
+            }
+            fields.values_mut().for_each(|field| without_words(field, true));
+        }
+        Value::Array(parts) => parts.iter_mut().for_each(|part| without_words(part, true)),
+        _ => {}
+    }
+}
+
 /// The tool's answer, or a failure: what is required depends on `success`.
 fn output(tool: &Tool) -> JsonObject {
     let mut schema = object(tool.output_schema());
+    if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
+        properties.values_mut().for_each(|field| without_words(field, false));
+    }
     let required = schema.remove("required").unwrap_or_else(|| json!([]));
     let properties = schema.entry("properties").or_insert_with(|| json!({}));
     if let Some(properties) = properties.as_object_mut() {
