@@ -106,7 +106,8 @@ async fn faults_that_last_have_their_names() {
     let bench = Bench::new(&servers).await;
     let at = path("kubelet.log");
     bench.real.put(&at, Bytes::from(content(100_000)), PutMode::Create).await.unwrap();
-    let cases: [(&str, Fault, fn(&Error) -> bool); 10] = [
+    type Case = (&'static str, Fault, fn(&Error) -> bool);
+    let cases: [Case; 10] = [
         ("500", Fault::Xml(500, "InternalError"), |why| matches!(why, Error::Unavailable { .. })),
         ("503", Fault::Xml(503, "SlowDown"), |why| matches!(why, Error::Throttled { .. })),
         ("reset", Fault::Reset, |why| matches!(why, Error::Unavailable { .. })),

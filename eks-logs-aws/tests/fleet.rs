@@ -26,7 +26,7 @@ async fn machines(servers: &Servers, region: &str, kind: &str, count: i32, tags:
         .build();
     let run = ec2
         .run_instances()
-        .image_id("ami-12c6146b")
+        .image_id("ami-1e749f67")
         .instance_type(InstanceType::from(kind))
         .min_count(count)
         .max_count(count)

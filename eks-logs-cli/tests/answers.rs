@@ -74,8 +74,12 @@ fn triage_names_the_incident() {
     assert!(first["rule"].as_str().unwrap().starts_with("memory/"), "{first}");
     assert!(!first["remedy"].as_array().unwrap().is_empty());
     // An application that quotes the kernel, and one that gives orders, are not believed.
-    let cited = answer["findings"].to_string();
-    assert!(!cited.contains("ignore previous instructions") && !cited.contains("test-error-reporter"));
+    let cited =
+        answer["findings"].as_array().unwrap().iter().flat_map(|finding| finding["evidence"].as_array().unwrap());
+    for line in cited {
+        assert!(!line["file"].as_str().unwrap().contains("test-error-reporter"), "{line}");
+        assert!(!line["text"].as_str().unwrap().contains("ignore previous instructions"), "{line}");
+    }
 }
 
 #[test]

@@ -47,7 +47,7 @@ impl Servers {
     }
 
     fn machine(&self, region: &str) -> String {
-        let body = "Action=RunInstances&Version=2016-11-15&ImageId=ami-12c6146b&MinCount=1&MaxCount=1";
+        let body = "Action=RunInstances&Version=2016-11-15&ImageId=ami-1e749f67&MinCount=1&MaxCount=1";
         let answer = self.send("POST /", region, body);
         let (_, rest) = answer.split_once("<instanceId>").expect("a machine");
         rest.split_once('<').unwrap().0.to_owned()

@@ -170,7 +170,7 @@ fn arguments_that_mean_nothing_are_refused() {
     refused(&["correlate", &bundle, "--components", "weather"], 2, "no component \"weather\"");
     refused(&["correlate", &bundle, "--start-time", "yesterday"], 2, "yesterday");
     refused(&["summarize", &bundle], 2, "--finding-ids");
-    refused(&["verify", &bundle], 2, "no report is named");
+    refused(&["verify", &bundle], 2, "REPORT is missing");
     refused(&["verify", &bundle, "/no/such/report.md"], 3, "/no/such/report.md");
     let empty = store.path().join("empty.md");
     fs::write(&empty, " \n").unwrap();

@@ -412,7 +412,7 @@ fn a_search_that_is_stopped_says_what_it_did_not_reach() {
         let asked = AtomicU64::new(0);
         let stop = move || asked.fetch_add(1, Ordering::Relaxed) > 4;
         let mut options = SearchOptions::default();
-        options.threads = 1;
+        options.threads = 0;
         options.stop = Some(&stop);
         block_on(search(bundle, &Query::new("pod", false).unwrap(), &options)).unwrap()
     };

@@ -37,7 +37,7 @@ fn what_separates_the_failing_from_the_healthy_is_said() {
     assert_eq!((row.rule.as_str(), row.nodes["i-a"].count, row.nodes["i-b"].count), (FULL, 2, 1));
     assert_eq!(row.missing["i-c"], Missing::Absent);
     assert_eq!(found.insight.failing, ["i-a", "i-b"]);
-    assert_eq!(found.insight.separating_findings, [row.fingerprint.clone()]);
+    assert_eq!(found.insight.separating_findings, std::slice::from_ref(&row.fingerprint));
     assert_eq!(found.insight.separating_settings, ["sysctl net.netfilter.nf_conntrack_max"]);
     assert!(
         found.insight.text.contains("nf_conntrack_max is 65536 on the failing and 262144 on the others"),
@@ -90,7 +90,7 @@ fn a_summary_is_about_the_given_findings_alone() {
         assert!(!whole.contains(other.as_str()), "{other} was not asked for: {whole}");
     }
     for statement in said.critical.iter().chain(&said.overview).chain(&said.recommendations).chain(&said.causes) {
-        assert_eq!(statement.finding_ids, [id.clone()], "{statement:?}");
+        assert_eq!(statement.finding_ids, std::slice::from_ref(&id), "{statement:?}");
         assert!(statement.text.contains(&id), "{statement:?}");
     }
     assert!(!said.critical.is_empty() && !said.recommendations.is_empty());

@@ -145,7 +145,7 @@ fn sections_tell_figures_of_the_files_that_they_name() {
     let storage = value("storage");
     assert_eq!(storage["figures"]["storage"]["filesystems"][0]["usedPercent"], 14);
     assert_eq!(storage["figures"]["storage"]["filesystems"][0]["inodesUsedPercent"], 1);
-    assert_eq!(value("cpu")["figures"]["cpu"]["load"][0], 0.41);
+    assert_eq!(value("cpu")["figures"]["cpu"]["load"]["oneMinute"], 0.41);
     assert_eq!(value("memory")["figures"]["memory"]["availableKib"], 5_324_902);
     let kubelet = value("kubelet");
     assert_eq!(kubelet["figures"]["kubelet"]["maxPods"], 29);

@@ -12,8 +12,10 @@ fn lines(times: &[&str]) -> String {
     times.iter().map(|time| format!("Nov 20 {time} h kubelet[31]: all is well at {time}\n")).collect()
 }
 
-/// For each finding about the clock: rule, severity, and the lines that its evidence covers.
-fn steps(log: &str) -> Vec<(String, Severity, Vec<(u64, usize)>)> {
+/// A finding about the clock: rule, severity, and for each quote its line and how many lines it covers.
+type Step = (String, Severity, Vec<(u64, usize)>);
+
+fn steps(log: &str) -> Vec<Step> {
     let found = scanned(&format!("//- kubelet/kubelet.log\n{log}"));
     let clock = found.findings.iter().filter(|finding| finding.rule.area() == "clock");
     clock

@@ -99,7 +99,7 @@ pub struct Http {
     #[arg(long, value_name = "HOST", value_delimiter = ',', requires = "http")]
     pub allow_host: Vec<String>,
 
-    /// Web origins that may call, such as https://app.example.com:443; pages of this machine may where no token is asked for
+    /// Web origins that may call, such as <https://app.example.com:443>; pages of this machine may where no token is asked for
     #[arg(long, value_name = "ORIGIN", value_delimiter = ',', requires = "http")]
     pub allow_origin: Vec<String>,
 

@@ -13,7 +13,7 @@ use crate::failure::{Code, Failure};
 #[serde(rename_all = "camelCase")]
 pub struct FileSelector {
     /// The file: as answers name it (kubelet/kubelet.log, with instanceId or bundleId where there are many bundles), or its full key
-    /// (eks_<instance>_<collection>/extracted/kubelet/kubelet.log).
+    /// (`eks_<instance>_<collection>/extracted/kubelet/kubelet.log`).
     pub log_key: String,
     /// The node whose newest bundle is meant, where logKey is no full key.
     #[serde(default)]

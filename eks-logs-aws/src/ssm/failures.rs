@@ -53,8 +53,11 @@ fn table() -> &'static [Known] {
 /// What the failure of an execution means.
 pub(super) fn diagnose(message: Option<&str>, steps: &[Step]) -> Diagnosis {
     let failed = steps.iter().find(|step| matches!(step.word.as_str(), "Failed" | "TimedOut" | "Cancelled"));
-    let said =
-        [message, failed.and_then(|step| step.failure_message.as_deref()), failed.map(|step| step.word.as_str())];
+    let said = [
+        message,
+        failed.and_then(|step| step.failure_message.as_deref()),
+        failed.map(|step| step.word.as_str()).filter(|word| *word == "TimedOut"),
+    ];
     let said = said.into_iter().flatten().collect::<Vec<_>>().join("\n");
     let step = failed.map(|step| step.name.clone());
     let place =

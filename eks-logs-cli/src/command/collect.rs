@@ -171,8 +171,8 @@ impl Shown {
 
 /// A part of the bar, by how much of something is done.
 fn within(bar: &ProgressBar, from: u64, to: u64, done: u64, total: u64) {
-    if total > 0 {
-        bar.set_position(from + (to - from) * done.min(total) / total);
+    if let Some(share) = ((to - from) * done.min(total)).checked_div(total) {
+        bar.set_position(from + share);
     }
 }
 

@@ -1,40 +1,44 @@
 //! `eks-logs verify`
 
 use std::io::Read as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args as ClapArgs;
-use eks_logs_tools::{Code, Failure, LONGEST_REPORT, VerifyRequest};
+use eks_logs_tools::{Code, Failure, LONGEST_REPORT, Selector, VerifyRequest};
 
-use super::{FOUND, OK, Reading, Target, answer};
+use super::{FOUND, OK, Place, answer, catalogue, in_place};
 use crate::args::Args;
 use crate::human;
 use crate::output::print;
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Verify {
+    /// The bundle, and the report (text or Markdown; - reads standard input); with --store the report alone
+    #[arg(required = true, num_args = 1..=2, value_names = ["BUNDLE", "REPORT"])]
+    words: Vec<String>,
     #[command(flatten)]
-    target: Target,
+    place: Place,
 
-    /// The report, text or Markdown; - reads standard input
-    #[arg(value_name = "REPORT")]
-    report: Option<PathBuf>,
+    /// Adds the rules of a directory (DIR/AREA/NAME.toml); a rule replaces the built-in one of the same id
+    #[arg(long, value_name = "DIR")]
+    rules: Option<PathBuf>,
 
-    #[command(flatten)]
-    reading: Reading,
+    /// Leaves tokens, keys and passwords in quoted lines as they are
+    #[arg(long)]
+    no_redact: bool,
 }
 
 impl Verify {
     /// Status 1 for a report with a claim that is contradicted or not found.
     pub(crate) fn run(&self, args: &Args) -> Result<u8, Failure> {
-        // With a --store the only positional argument is the report.
-        let stored = self.target.stored.store.is_some();
-        let named = if stored { self.report.as_ref().or(self.target.bundle.as_ref()) } else { self.report.as_ref() };
-        let Some(path) = named else {
-            return Err(Failure::new(Code::BadArgument, "no report is named", "eks-logs verify BUNDLE REPORT.md"));
+        let (mut context, report) = in_place(args, &self.place, &self.words, "REPORT", !self.no_redact)?;
+        context.catalogue = catalogue(self.rules.as_deref())?;
+        let bundle = Selector {
+            instance_id: self.place.stored.instance_id.clone(),
+            bundle_id: self.place.stored.bundle_id.clone(),
+            ..Selector::default()
         };
-        let context = self.reading.prepare(args, &self.target)?;
-        let request = VerifyRequest { bundle: self.target.selector(), report: read(path)? };
+        let request = VerifyRequest { bundle, report: read(Path::new(report))? };
         let answer = answer(&context, &request)?;
         let holds = answer.verification.contradicted == 0 && answer.verification.not_found == 0;
         print(args, &answer, human::verify)?;
@@ -42,7 +46,7 @@ impl Verify {
     }
 }
 
-fn read(path: &PathBuf) -> Result<String, Failure> {
+fn read(path: &Path) -> Result<String, Failure> {
     let failed = |why: std::io::Error| {
         let code = match why.kind() {
             std::io::ErrorKind::NotFound => Code::NotFound,

@@ -120,10 +120,15 @@ impl Manifest {
     /// # Errors
     /// [`Error::Corrupt`] for what is no JSON object.
     pub fn from_json(json: &[u8]) -> Result<Self> {
-        let mut manifest: Self = serde_json::from_slice(json).map_err(|why| Error::Corrupt {
+        let corrupt = |detail: String| Error::Corrupt {
             path: records::MANIFEST.to_owned(),
-            detail: format!("not a manifest: {why}"),
-        })?;
+            detail: format!("not a manifest: {detail}"),
+        };
+        // A struct would be read from a list, too.
+        if json.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
+            return Err(corrupt("expected an object".to_owned()));
+        }
+        let mut manifest: Self = serde_json::from_slice(json).map_err(|why| corrupt(why.to_string()))?;
         manifest.files.sort_by(|a, b| a.key.cmp(&b.key));
         Ok(manifest)
     }

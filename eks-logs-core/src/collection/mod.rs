@@ -2,7 +2,7 @@
 //!
 //! A collection is one run (an **execution**) of `AWSSupport-CollectEKSInstanceLogs` or a document like it: the node's SSM agent runs the log
 //! collector and uploads one archive, `eks_<instance>_<execution>.tar.gz`. [`once`] starts it exactly once whoever calls at the same time,
-//! [`record`] has what is remembered in the store, [`stage`] tells how far a collection is between "started" and "can be read".
+//! [`record`] has what is remembered in the store, [`stage()`] tells how far a collection is between "started" and "can be read".
 
 pub mod once;
 pub mod record;

@@ -285,7 +285,9 @@ mod tests {
 
     use super::*;
 
-    fn read(form: fn(&str, &mut dyn FnMut(&str, &str)), text: &str) -> Vec<(String, String)> {
+    type Form = fn(&str, &mut dyn FnMut(&str, &str));
+
+    fn read(form: Form, text: &str) -> Vec<(String, String)> {
         let mut found = Vec::new();
         form(text, &mut |key: &str, value: &str| found.push((key.to_owned(), value.to_owned())));
         found

@@ -18,8 +18,8 @@ pub use figures::{
 };
 pub use node_figures::{
     BootFigures, ContainerdFigures, CpuFigures, DeviceFigures, FilesystemFigures, GpuFigures, Hundredths,
-    KubeletFigures, MemoryFigures, NodeFigures, NodeFile, ProcessFigures, ProcessesFigures, RebootsFigures,
-    ServicesFigures, StorageFigures, SysctlFigures, TimeFigures, VersionsFigures,
+    KubeletFigures, LimitFigures, LoadFigures, MemoryFigures, NodeFigures, NodeFile, ProcessFigures, ProcessesFigures,
+    RebootsFigures, ServicesFigures, StorageFigures, SysctlFigures, TimeFigures, VersionsFigures,
 };
 pub use node_sections::NODE_SECTIONS;
 pub use sections::NETWORK_SECTIONS;

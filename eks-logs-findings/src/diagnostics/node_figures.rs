@@ -196,6 +196,27 @@ pub struct ProcessFigures {
     pub figure: Hundredths,
 }
 
+/// Runnable tasks, on average.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LoadFigures {
+    /// Over the last minute.
+    pub one_minute: Hundredths,
+    /// Over the last five.
+    pub five_minutes: Hundredths,
+    /// Over the last fifteen.
+    pub fifteen_minutes: Hundredths,
+}
+
+/// A limit and what sets it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LimitFigures {
+    /// What sets it.
+    pub name: String,
+    /// The limit.
+    pub limit: i64,
+}
+
 /// CPUs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -203,7 +224,7 @@ pub struct CpuFigures {
     /// CPUs that are online.
     pub cpus: Option<u32>,
     /// Load averages over one, five and fifteen minutes.
-    pub load: Option<[Hundredths; 3]>,
+    pub load: Option<LoadFigures>,
     /// Percent of time by use: `user`, `system`, `ioWait`, `steal`, `idle`.
     pub percent: BTreeMap<String, Hundredths>,
     /// Percent of time stolen since boot.
@@ -229,7 +250,7 @@ pub struct ProcessesFigures {
     /// Threads of all processes.
     pub threads: Option<u64>,
     /// The smaller limit of process ids, and its name.
-    pub task_limit: Option<(String, i64)>,
+    pub task_limit: Option<LimitFigures>,
     /// The processes with most threads.
     pub most_threads: Vec<ProcessFigures>,
     /// Open files.

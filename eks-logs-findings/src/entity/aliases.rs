@@ -70,7 +70,7 @@ mod tests {
     fn a_uid_and_a_container_become_their_pod() {
         let id = "0123456789abcdef".repeat(4);
         let uid = "0363f3c1-ad9f-735c-e266-4c45bae016d8";
-        let mut lines = vec![
+        let mut lines = [
             in_text(&format!(r#"pod="payments/web-0" podUID="{uid}""#)),
             in_text(&format!(r#"pod {uid}: sandbox {id}"#)),
         ];

@@ -40,7 +40,7 @@ pub(super) fn facets(faults: &Faults<'_>, graph: &Graph, root: usize) -> Vec<usi
         let shown = graph.edges[root].iter().filter(|edge| {
             let effect = &faults.list[edge.to];
             let event = effect.members.iter().any(|member| !member.state);
-            event && edge.strength >= SHOWN && effect.upstream < SYMPTOM && effect.severity <= Severity::Medium
+            event && edge.strength >= SHOWN && effect.upstream < SYMPTOM && effect.severity < Severity::Info
         });
         found.extend(shown.map(|edge| edge.to));
     }

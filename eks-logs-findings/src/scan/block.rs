@@ -288,7 +288,7 @@ impl Found {
 /// A message with what it only quotes blanked out.
 pub(super) fn own_words<'a>(data: &[u8], line_start: usize, message: &'a [u8]) -> Cow<'a, [u8]> {
     let spans = if quoted::continues(message) && continues_a_quotation(data, line_start) {
-        vec![0..message.len()]
+        std::iter::once(0..message.len()).collect()
     } else {
         quoted::spans(message)
     };

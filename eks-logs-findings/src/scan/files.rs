@@ -190,7 +190,7 @@ impl Tallies {
                 file.boots.push(Booted { line, id: mark.id.clone(), at });
             }
         }
-        let mut newest: HashMap<Key, (Hit<'_>, bool)> = HashMap::new();
+        let mut newest: BTreeMap<Key, (Hit<'_>, bool)> = BTreeMap::new();
         let mut documents = scanned.documents.iter().peekable();
         for occurrence in &scanned.occurrences {
             while documents.next_if(|start| **start <= occurrence.start).is_some() {

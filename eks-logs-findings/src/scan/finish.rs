@@ -77,7 +77,8 @@ pub(super) fn scan(
     let read = network.files.iter().chain(files_of_node);
     for file in read.filter(|file| file.problems > 0 && file.state != FileState::Cut) {
         let first = file.detail.clone().unwrap_or_default();
-        let detail = format!("{} places in it could not be read; the first: {first}", file.problems);
+        let places = if file.problems == 1 { "1 place".to_owned() } else { format!("{} places", file.problems) };
+        let detail = format!("{places} in it could not be read; the first: {first}");
         gaps.push(Gap { kind: "state", file: Some(file.file.clone()), detail });
     }
     let Judged { findings: of_state, reports: checks } = judge(catalogue, &state, evidence);

@@ -3,7 +3,7 @@
 //!
 //! No line is told more mildly for it: lines go to a finding that is at least as severe as the one that they leave.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::echo::Echoes;
 use super::files::FileTally;
@@ -60,7 +60,7 @@ pub(super) fn folded<'a>(mut groups: BTreeMap<(u32, &'a str), Grouped<'a>>) -> V
     }
     let severity = |key: &(u32, &str)| severities.get(key).copied().flatten();
     let mut given: Vec<((u32, &str), &'a Rule, Part<'a>)> = Vec::new();
-    let mut partners: HashSet<(u32, &str)> = HashSet::new();
+    let mut partners: BTreeSet<(u32, &str)> = BTreeSet::new();
     for key in &wrappers {
         let Some(group) = groups.get_mut(key) else { continue };
         let mine = severity(key);

@@ -210,10 +210,9 @@ pub(super) fn level(line: &[u8]) -> Option<u32> {
 
 /// The level of a JSON record: zap and logrus name it; klog gives a verbosity to what is no error.
 fn json(record: &[u8]) -> Option<u32> {
-    if record.starts_with(b"{\"ts\":") && memmem::find(record, b",\"err\":\"").is_some() {
-        if memmem::find(record, b"\"level\":\"").is_none() {
-            return memmem::find(record, b",\"v\":").is_none().then_some(ERROR);
-        }
+    let has = |text: &[u8]| memmem::find(record, text).is_some();
+    if record.starts_with(b"{\"ts\":") && has(b",\"err\":\"") && !has(b"\"level\":\"") {
+        return (!has(b",\"v\":")).then_some(ERROR);
     }
     named(&record[..record.len().min(HEAD)], b"\"level\":\"")
 }

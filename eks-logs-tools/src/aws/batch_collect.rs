@@ -204,7 +204,7 @@ impl Request for BatchCollectRequest {
         let account = context.account("batch_collect")?;
         let inventory = account.inventory("batch_collect")?;
         let cluster = region::of_cluster(&account, inventory, &self.cluster_name, self.region.as_deref()).await?;
-        let fleet = Fleet::of(inventory, cluster, true).await?;
+        let fleet = Fleet::of(inventory, cluster, account.collector.document(), true).await?;
         if self.filter == NodeFilter::NotReady && !fleet.kubernetes {
             return Err(Failure::new(
                 Code::Denied,

@@ -213,7 +213,7 @@ impl Request for ClusterHealthRequest {
         let account = context.account("cluster_health")?;
         let inventory = account.inventory("cluster_health")?;
         let cluster = region::of_cluster(&account, inventory, &self.cluster_name, self.region.as_deref()).await?;
-        let fleet = Fleet::of(inventory, cluster, self.include_ssm_status).await?;
+        let fleet = Fleet::of(inventory, cluster, account.collector.document(), self.include_ssm_status).await?;
         Ok(view(&fleet))
     }
 }

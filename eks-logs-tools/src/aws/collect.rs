@@ -14,6 +14,8 @@ use crate::context::{Call, Context};
 use crate::failure::{Code, Failure};
 use crate::tool::{About, Effect, Needs, Request};
 
+/// AWS's own document, which collects on Linux.
+const LINUX_ONLY: &str = "AWSSupport-CollectEKSInstanceLogs";
 /// What a collection takes on most nodes, from the start to the index.
 const USUALLY: SignedDuration = SignedDuration::from_mins(4);
 
@@ -90,6 +92,7 @@ impl Request for CollectRequest {
         let (region, instance) = region::of_node(&account, &node, self.region.as_deref()).await?;
         if let Some(instance) = &instance {
             check_instance(instance)?;
+            check_platform(instance, account.collector.document())?;
         }
         preflight(&account, &node, &region).await?;
         let started = account.starter().start(&node, &region, token).await?;
@@ -146,6 +149,19 @@ pub(super) fn check_instance(instance: &Instance) -> Result<(), Failure> {
             format!("{id} is a node of EKS Auto Mode, on which SSM runs nothing"),
             "create a NodeDiagnostic resource in the cluster, and read the archive that it uploads",
         );
+    }
+    Ok(())
+}
+
+/// Whether the document collects on the machine's platform. A document of somebody's own may.
+pub(super) fn check_platform(instance: &Instance, document: &str) -> Result<(), Failure> {
+    let windows = instance.platform.as_deref().is_some_and(|platform| platform.eq_ignore_ascii_case("windows"));
+    if windows && document == LINUX_ONLY {
+        return Err(Failure::new(
+            Code::NotCollectable,
+            format!("{} runs Windows, which {document} does not collect", instance.id),
+            "run the Windows log collector on it (eks-log-collector.ps1) and upload its archive, or name a document that does",
+        ));
     }
     Ok(())
 }

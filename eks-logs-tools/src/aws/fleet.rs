@@ -8,7 +8,7 @@ use futures_lite::future;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::collect::{check_agent, check_instance};
+use super::collect::{check_agent, check_instance, check_platform};
 use super::is_refusal;
 use crate::failure::Failure;
 
@@ -36,6 +36,8 @@ pub(super) struct Member {
 #[derive(Clone, Debug)]
 pub(super) struct Fleet {
     pub(super) cluster: Cluster,
+    /// The document that would collect.
+    pub(super) document: String,
     pub(super) nodegroups: Vec<Nodegroup>,
     pub(super) members: Vec<Member>,
     /// Nodes of Kubernetes without a machine of this account behind them.
@@ -53,7 +55,12 @@ fn gap(kind: &'static str, detail: String) -> FleetGap {
 
 impl Fleet {
     /// Asks EC2, EKS, SSM and Kubernetes. What refuses or fails to answer, beyond EC2, is a gap.
-    pub(super) async fn of(inventory: &dyn Inventory, cluster: Cluster, with_agents: bool) -> Result<Self, Failure> {
+    pub(super) async fn of(
+        inventory: &dyn Inventory,
+        cluster: Cluster,
+        document: &str,
+        with_agents: bool,
+    ) -> Result<Self, Failure> {
         let asked = future::zip(
             future::zip(inventory.nodes(&cluster), inventory.hybrid_nodes(&cluster)),
             future::zip(inventory.nodegroups(&cluster), inventory.registered(&cluster)),
@@ -98,7 +105,8 @@ impl Fleet {
         }
         let kubernetes = registered.is_some();
         let (members, strays) = join(nodes, &agents, registered.unwrap_or_default());
-        let mut fleet = Self { cluster, nodegroups, members, strays, gaps, kubernetes, ssm };
+        let document = document.to_owned();
+        let mut fleet = Self { cluster, document, nodegroups, members, strays, gaps, kubernetes, ssm };
         fleet.compare();
         Ok(fleet)
     }
@@ -223,8 +231,8 @@ impl Member {
         if let Err(failure) = check_instance(&self.instance) {
             return Some(failure.error);
         }
-        if self.instance.platform.as_deref().is_some_and(|platform| platform.eq_ignore_ascii_case("windows")) {
-            return Some("it runs Windows, which this document does not collect".to_owned());
+        if let Err(failure) = check_platform(&self.instance, &fleet.document) {
+            return Some(failure.error);
         }
         if !fleet.ssm {
             return None;

@@ -175,7 +175,10 @@ pub fn plan(wanted: &[Drawable], by: GroupBy, caps: Caps, all: bool, seed: u64) 
     }
     let bucket = |((signature, nodes), count): ((String, Vec<&Drawable>), usize)| {
         let drawn = draw(&nodes, count, seed);
-        let standing = nodes.iter().find(|node| drawn.first() == Some(&node.id)).or(nodes.first())?;
+        let standing = nodes
+            .iter()
+            .find(|node| drawn.first() == Some(&node.id))
+            .or_else(|| nodes.iter().min_by_key(|node| &node.id))?;
         Some(Bucket {
             signature,
             total: nodes.len(),

@@ -8,8 +8,8 @@ use super::files::{NodeFiles, Read, ReadState};
 use super::services;
 use crate::diagnostics::{
     BootFigures, ContainerdFigures, CpuFigures, DeviceFigures, FileState, FilesystemFigures, GpuFigures, Hundredths,
-    KubeletFigures, MemoryFigures, NodeFigures, NodeFile, ProcessFigures, ProcessesFigures, RebootsFigures,
-    SectionFile, ServicesFigures, StorageFigures, SysctlFigures, TimeFigures, VersionsFigures,
+    KubeletFigures, LimitFigures, LoadFigures, MemoryFigures, NodeFigures, NodeFile, ProcessFigures, ProcessesFigures,
+    RebootsFigures, SectionFile, ServicesFigures, StorageFigures, SysctlFigures, TimeFigures, VersionsFigures,
 };
 use crate::state::kubelet_config::Setting;
 use crate::state::reboots::{Boot, End};
@@ -198,7 +198,10 @@ impl NodeFiles {
         let throttled = told(&self.cpu_throttling).filter(|file| file.none_found || !file.cgroups.is_empty());
         CpuFigures {
             cpus: procstat.map(|stat| stat.cpus).filter(|cpus| *cpus > 0),
-            load: top.and_then(|top| top.load).map(|(_, load)| load.map(Hundredths::of)),
+            load: top.and_then(|top| top.load).map(|(_, load)| {
+                let [one_minute, five_minutes, fifteen_minutes] = load.map(Hundredths::of);
+                LoadFigures { one_minute, five_minutes, fifteen_minutes }
+            }),
             percent: percent
                 .into_iter()
                 .flatten()
@@ -241,7 +244,7 @@ impl NodeFiles {
             zombies: count(&self.ps, |process| process.zombie()),
             uninterruptible: count(&self.ps, |process| process.uninterruptible()),
             threads: threads.map(|threads| threads.total),
-            task_limit: limit,
+            task_limit: limit.map(|(name, limit)| LimitFigures { name, limit }),
             most_threads: most,
             open_files: files.first().copied(),
             open_files_limit: files.get(2).copied(),

@@ -4,6 +4,7 @@ use jiff::civil::date;
 
 use super::files::needed;
 use super::thresholds;
+use crate::Severity;
 use crate::checks::{Fault, Outcome, State};
 use crate::state::reboots::{Boot, End};
 
@@ -20,8 +21,12 @@ pub(super) fn unclean(state: &State) -> Result<Vec<Fault>, Outcome> {
         .filter(|(at, boot)| boot.end == End::Crash || (*at > 0 && boot.end == End::Open));
     let ended: Vec<&Boot> = ended.map(|(_, boot)| boot).collect();
     let Some(newest) = ended.first() else { return Ok(Vec::new()) };
+    // The oldest boot on record may be the one in which the image was built, and images are taken without a shutdown.
+    let of_the_image = ended.len() == 1 && read.value().boots.last() == Some(newest);
+    let mild = "only the oldest boot on record ended so: it may be the one in which the image was built";
     Ok(vec![Fault {
         count: ended.len() as u64,
+        severity: of_the_image.then(|| (Severity::Low, mild.to_owned())),
         detail: format!(
             "{} of {} boots ended without a shutdown; the newest of them began on {:02}-{:02} at {:02}:{:02} (node's zone)",
             ended.len(),
