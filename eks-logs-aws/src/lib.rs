@@ -1,5 +1,5 @@
 //! AWS for eks-logs: bundles in S3 ([`S3Store`]), collections through SSM Automation ([`SsmCollector`]), and, with the feature `inventory`,
-//! clusters and nodes from EC2 and EKS (`Ec2EksInventory`).
+//! clusters and nodes from EC2 and EKS (`Ec2EksInventory`) and who may do what from IAM and KMS (`AccountAccess`).
 //!
 //! These are adapters of the ports of `eks-logs-core`; no analysis is here. Credentials, regions and endpoints come from the ordinary
 //! configuration of AWS's SDKs ([`load`]); retries and timeouts are set explicitly ([`Patience`]). Errors come out by their meaning:
@@ -19,6 +19,8 @@
 //! ```
 
 #[cfg(feature = "inventory")]
+pub mod access;
+#[cfg(feature = "inventory")]
 pub mod inventory;
 pub mod s3;
 pub mod ssm;
@@ -30,6 +32,8 @@ mod error;
 mod timer;
 
 pub use config::{Patience, load};
+#[cfg(feature = "inventory")]
+pub use access::AccountAccess;
 #[cfg(feature = "inventory")]
 pub use inventory::Ec2EksInventory;
 pub use s3::{Encryption, S3Location, S3Store};

@@ -1,7 +1,7 @@
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::command::{
-    Artifact, Baseline, BatchCollect, BatchStatus, ClusterHealth, Collect, Compare, Correlate, Errors, History, Index,
+    Artifact, Baseline, BatchCollect, BatchStatus, ClusterHealth, Collect, Compare, Correlate, Doctor, Errors, History, Index,
     Ingest, NetworkDiagnostics, NodeDiagnostics, Read, Rules, Search, Status, Summarize, Triage, Validate, Verify,
 };
 
@@ -94,6 +94,11 @@ pub(crate) enum Command {
     BatchCollect(BatchCollect),
     /// How far a batch of collections is
     BatchStatus(BatchStatus),
+    /// Whether the nodes of a cluster can be collected, and the fix for what stands in the way
+    ///
+    /// Looks from outside at what must hold: the document in the region, the bucket, nodes with agents that are online, and that the
+    /// nodes' roles, the bucket's and the key's policies let them upload. Exit status 1 if something does not hold or is not known.
+    Doctor(Doctor),
     /// What is looked for, and why
     Rules {
         #[command(subcommand)]

@@ -6,9 +6,9 @@ mod aws;
 mod without;
 
 #[cfg(feature = "aws")]
-pub(crate) use aws::{block_on, bucket, bundle, prepare};
+pub(crate) use aws::{access, block_on, bucket, bundle, prepare};
 #[cfg(not(feature = "aws"))]
-pub(crate) use without::{block_on, bucket, bundle, prepare};
+pub(crate) use without::{access, block_on, bucket, bundle, prepare};
 
 /// How collections are run.
 #[derive(Clone, Debug, Default)]

@@ -36,6 +36,7 @@ pub(crate) fn run(args: &Args) -> Result<u8, Failure> {
         Command::ClusterHealth(command) => command.run(args),
         Command::BatchCollect(command) => command.run(args),
         Command::BatchStatus(command) => command.run(args),
+        Command::Doctor(command) => command.run(args),
         Command::Rules { command } => command.run(args),
         Command::Completions { shell } => {
             clap_complete::generate(*shell, &mut Args::command(), "eks-logs", &mut anstream::stdout());

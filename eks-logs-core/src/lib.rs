@@ -14,6 +14,7 @@
 //! # Ok::<(), eks_logs_core::Error>(())
 //! ```
 
+pub mod access;
 pub mod archive;
 pub mod bundle;
 pub mod collection;
@@ -30,6 +31,7 @@ mod error;
 mod id;
 mod path;
 
+pub use access::Access;
 pub use archive::{ArchiveFormat, ArchiveStore, Limits};
 pub use bundle::{Echo, EchoBy, Fact, FileClass, FileKind, Journal, Layout, Located, Source};
 pub use clock::{Clock, Timer};

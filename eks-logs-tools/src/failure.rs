@@ -31,6 +31,8 @@ pub enum Code {
     NeedsAws,
     /// Too much is asked of this server right now.
     Busy,
+    /// The answer is larger than what can be carried, and cannot be told in parts.
+    TooLarge,
     /// Ended before the answer, because whoever asked does not wait any more or the time is over.
     Stopped,
     /// Our own fault.
@@ -46,6 +48,7 @@ impl Code {
             Code::NotFound | Code::Unreadable | Code::DocumentNotFound => 404,
             Code::Conflict | Code::NotCollectable => 409,
             Code::NeedsAws => 400,
+            Code::TooLarge => 413,
             Code::Throttled | Code::Busy => 429,
             Code::StoreUnavailable | Code::Stopped => 503,
             Code::Internal => 500,

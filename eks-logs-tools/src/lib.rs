@@ -63,6 +63,7 @@ pub use aws::cluster_health::{
     UnhealthyNode,
 };
 pub use aws::collect::{CollectAnswer, CollectRequest};
+pub use aws::doctor::{Check, CheckStatus, DoctorAnswer, DoctorRequest, examine};
 pub use aws::fleet::FleetGap;
 pub use aws::history::{Collection, Filters, HistoryAnswer, HistoryRequest, RegionGap};
 pub use aws::status::{AutomationStatus, Cause, StatusAnswer, StatusRequest, StepDetail};

@@ -23,6 +23,7 @@ const LARGEST_PAGE: u64 = 2000;
 
 /// What a bundle holds and what it lacks.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[schemars(transform = by_node_or_execution)]
 pub struct ValidateRequest {
     /// Which bundle.
     #[serde(flatten)]
@@ -34,6 +35,11 @@ pub struct ValidateRequest {
     /// Where the last page of the manifest ended.
     #[serde(default, rename = "pageToken")]
     pub page_token: Option<String>,
+}
+
+/// An execution alone names its bundle too.
+fn by_node_or_execution(schema: &mut schemars::Schema) {
+    schema.remove("required");
 }
 
 /// Whether an expected file is there.

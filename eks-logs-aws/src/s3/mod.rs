@@ -2,6 +2,7 @@
 
 mod list;
 mod location;
+mod policy;
 mod presign;
 mod read;
 mod upload;

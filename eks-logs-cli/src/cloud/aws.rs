@@ -3,10 +3,10 @@ use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use eks_logs_aws::{Ec2EksInventory, Encryption, Patience, S3Location, S3Store, SsmCollector, TokioTimer, load};
+use eks_logs_aws::{AccountAccess, Ec2EksInventory, Encryption, Patience, S3Location, S3Store, SsmCollector, TokioTimer, load};
 use eks_logs_core::store::{ByteStream, Children, ObjectStream};
 use eks_logs_core::{
-    ArchiveStore, ByteRange, Clock, CollectionName, Error, FileSink, Located, Object, Store, StorePath, StoreWriter,
+    Access, ArchiveStore, ByteRange, Clock, CollectionName, Error, FileSink, Located, Object, Store, StorePath, StoreWriter,
     bundle as bundles,
 };
 use eks_logs_tools::{Bundles, Code, Context, Failure};
@@ -115,6 +115,15 @@ pub(crate) fn prepare(
         context.timer = Some(Arc::new(TokioTimer));
         Ok(store as Arc<dyn StoreWriter>)
     })
+}
+
+/// Who may do what in the account whose credentials are at hand, and with a bucket.
+pub(crate) fn access(location: &str) -> Result<Arc<dyn Access>, Failure> {
+    let location: S3Location = location.parse()?;
+    let patience = Patience::default();
+    let shared = runtime()?.block_on(load(None, patience));
+    let store = S3Store::new(&shared, location, patience);
+    Ok(Arc::new(AccountAccess::new(&shared, store, patience)))
 }
 
 /// An archive of a bucket in a temporary file, which goes when the archive is not wanted any more.

@@ -1,7 +1,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use eks_logs_core::{Located, StoreWriter};
+use eks_logs_core::{Access, Located, StoreWriter};
 use eks_logs_tools::{Code, Context, Failure};
 
 use super::Collecting;
@@ -23,6 +23,10 @@ pub(crate) fn bundle(location: &str) -> Result<Located, Failure> {
 }
 
 pub(crate) fn prepare(_: &mut Context, location: &str, _: &Collecting) -> Result<Arc<dyn StoreWriter>, Failure> {
+    refuse(location)
+}
+
+pub(crate) fn access(location: &str) -> Result<Arc<dyn Access>, Failure> {
     refuse(location)
 }
 

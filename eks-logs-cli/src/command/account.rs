@@ -30,6 +30,11 @@ pub(crate) struct Account {
 }
 
 impl Account {
+    /// The bucket, as it was named.
+    pub(crate) fn store(&self) -> &str {
+        &self.store
+    }
+
     /// What tools work with, and where they write.
     pub(crate) fn prepare(&self, args: &Args) -> Result<(Context, Arc<dyn StoreWriter>), Failure> {
         if !self.store.starts_with("s3://") {

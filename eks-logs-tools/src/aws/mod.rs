@@ -5,6 +5,7 @@ pub(crate) mod batch_collect;
 pub(crate) mod batch_status;
 pub(crate) mod cluster_health;
 pub(crate) mod collect;
+pub(crate) mod doctor;
 pub(crate) mod fleet;
 pub(crate) mod history;
 mod region;
