@@ -10,23 +10,25 @@ fn root() -> PathBuf {
 }
 
 /// The arrows of docs/ARCHITECTURE.md: a crate, and which of our crates it may depend on.
-const ARROWS: [(&str, &[&str]); 7] = [
+const ARROWS: [(&str, &[&str]); 8] = [
     ("eks-logs-core", &[]),
     ("eks-logs-findings", &["eks-logs-core"]),
     ("eks-logs-tools", &["eks-logs-core", "eks-logs-findings"]),
     ("eks-logs-aws", &["eks-logs-core"]),
     ("eks-logs-cli", &["eks-logs-aws", "eks-logs-core", "eks-logs-findings", "eks-logs-tools"]),
     ("eks-logs-mcp", &["eks-logs-core", "eks-logs-findings", "eks-logs-tools"]),
+    ("eks-logs-lambda", &["eks-logs-aws", "eks-logs-core", "eks-logs-tools"]),
     ("benches", &["eks-logs-core", "eks-logs-findings"]),
 ];
 
 /// What a crate must never depend on, by the beginning of the name.
-const NEVER: [(&str, &[&str]); 5] = [
+const NEVER: [(&str, &[&str]); 6] = [
     ("eks-logs-core", &["aws-", "rmcp", "lambda", "clap", "tokio"]),
     ("eks-logs-findings", &["aws-", "rmcp", "lambda", "clap", "tokio"]),
     ("eks-logs-tools", &["aws-", "rmcp", "lambda", "clap", "tokio"]),
     ("eks-logs-aws", &["rmcp", "lambda", "clap"]),
     ("eks-logs-mcp", &["aws-sdk", "aws-config", "lambda"]),
+    ("eks-logs-lambda", &["rmcp", "clap"]),
 ];
 
 /// Names in the given tables of a manifest.

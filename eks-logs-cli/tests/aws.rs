@@ -159,6 +159,24 @@ fn a_caller_that_is_killed_leaves_nothing_behind() {
     assert_eq!(history["count"], 1, "{history}");
 }
 
+/// Without an account that answers everything, doctor says what holds, what does not and what is not known, and scripts hear of it.
+#[test]
+fn doctor_prints_the_fix() {
+    let Some(servers) = servers("doctor_prints_the_fix") else { return };
+    let (store, name) = (servers.bucket("doctor"), format!("doctor-{}", std::process::id()));
+    let body = format!(r#"{{"name":"{name}","roleArn":"arn:aws:iam::123456789012:role/eks","resourcesVpcConfig":{{"subnetIds":["s"]}}}}"#);
+    assert!(servers.send("POST /clusters", "us-east-1", &body).contains("200"));
+    let args = ["doctor", "--cluster", &name, "--store", &store, "--region", "us-east-1"];
+    let run = servers.run(&args);
+    assert_eq!(run.status, 1, "{}{}", run.stdout, run.stderr);
+    assert!(run.stdout.contains("ok      document AWSSupport-CollectEKSInstanceLogs: it is in us-east-1"), "{}", run.stdout);
+    assert!(run.stdout.contains("failed  nodes") && run.stdout.contains("        fix: see that the nodes are tagged"), "{}", run.stdout);
+    let run = servers.run(&[&args[..], &["--format", "json"]].concat());
+    let answer: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!((answer["success"].as_bool(), answer["healthy"].as_bool()), (Some(true), Some(false)));
+    assert!(answer["checks"].as_array().unwrap().iter().any(|check| check["id"] == "nodes" && check["status"] == "failed"));
+}
+
 #[test]
 fn what_cannot_work_says_why() {
     for (args, words) in [
@@ -186,6 +204,8 @@ fn what_cannot_work_says_why() {
         (vec!["history", "--store", &store, "--max-results", "51"], 2, "maxResults 51"),
         (vec!["history", "--store", &store, "--status", "sleepy"], 2, "sleepy"),
         (vec!["cluster-health", "no-such-cluster", "--store", &store], 3, "no-such-cluster"),
+        (vec!["doctor", "--cluster", "no-such-cluster", "--store", &store], 3, "no-such-cluster"),
+        (vec!["doctor", "--cluster", "not a name", "--store", &store], 2, "clusterName"),
         (vec!["batch-collect", "prod", "--store", &store, "--samples-per-bucket", "9"], 2, "samplesPerBucket 9"),
         (vec!["batch-status", "b-1", "--store", &store], 3, "no batch"),
         (vec!["ingest", "notes.txt", "--store", &store], 2, "not the name of an archive"),

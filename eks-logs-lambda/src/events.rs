@@ -1,10 +1,7 @@
 //! What S3 says of new objects, by the three ways on which it comes: directly, in the messages of an SQS queue, as EventBridge events.
 
-use aws_lambda_events::event::eventbridge::EventBridgeEvent;
-use aws_lambda_events::event::s3::S3Event;
-use aws_lambda_events::event::sqs::SqsEvent;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
 
 /// A new object.
@@ -41,19 +38,59 @@ pub struct Batch {
 #[error("no event of S3: {0}")]
 pub struct Unknown(pub String);
 
-/// What EventBridge has of an object (docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html).
-#[derive(Debug, Deserialize, Serialize)]
-struct Detail {
+/// A batch of SQS (docs.aws.amazon.com/lambda/latest/dg/with-sqs.html).
+#[derive(Debug, Deserialize)]
+struct Queued {
+    #[serde(rename = "Records")]
+    records: Vec<QueuedMessage>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct QueuedMessage {
+    message_id: String,
+    #[serde(default)]
+    body: String,
+}
+
+/// A notification of S3 (docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html).
+#[derive(Debug, Deserialize)]
+struct Notification {
+    #[serde(rename = "Records")]
+    records: Vec<Record>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Record {
+    event_source: String,
+    event_name: String,
+    event_time: Option<Timestamp>,
+    s3: Place,
+}
+
+#[derive(Debug, Deserialize)]
+struct Place {
     bucket: Named,
     object: Keyed,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+/// An event of EventBridge, and what it has of an object (docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html).
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Bridged {
+    source: String,
+    detail_type: String,
+    time: Option<Timestamp>,
+    detail: Value,
+}
+
+#[derive(Debug, Deserialize)]
 struct Named {
     name: String,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize)]
 struct Keyed {
     key: String,
 }
@@ -68,14 +105,13 @@ impl Batch {
         if value["Records"][0]["eventSource"] != "aws:sqs" {
             return Self::of_one(arrivals(value));
         }
-        let event: SqsEvent = match serde_json::from_value(value) {
-            Ok(event) => event,
+        let queued: Queued = match serde_json::from_value(value) {
+            Ok(queued) => queued,
             Err(why) => return Self::of_one(Err(Unknown(format!("messages of SQS: {why}")))),
         };
-        let messages = event.records.into_iter().map(|message| {
-            let body = message.body.unwrap_or_default();
-            let said = serde_json::from_str(&body).map_err(|why| Unknown(format!("no JSON: {why}")));
-            Message { id: message.message_id, arrivals: said.and_then(arrivals) }
+        let messages = queued.records.into_iter().map(|message| {
+            let said = serde_json::from_str(&message.body).map_err(|why| Unknown(format!("no JSON: {why}")));
+            Message { id: Some(message.message_id), arrivals: said.and_then(arrivals) }
         });
         Self { messages: messages.collect(), of_queue: true }
     }
@@ -93,35 +129,31 @@ fn arrivals(value: Value) -> Result<Vec<Arrival>, Unknown> {
     if value.get("detail-type").is_some() {
         return from_eventbridge(value);
     }
-    let event: S3Event = serde_json::from_value(value).map_err(|why| Unknown(why.to_string()))?;
+    let notification: Notification = serde_json::from_value(value).map_err(|why| Unknown(why.to_string()))?;
     let mut arrivals = Vec::new();
-    for record in event.records {
-        if record.event_source.as_deref() != Some("aws:s3") {
-            return Err(Unknown(format!("a record of {}", record.event_source.unwrap_or_default())));
+    for record in notification.records {
+        if record.event_source != "aws:s3" {
+            return Err(Unknown(format!("a record of {}", record.event_source)));
         }
-        let name = record.event_name.unwrap_or_default();
-        if !name.trim_start_matches("s3:").starts_with("ObjectCreated:") {
-            continue;
+        if record.event_name.trim_start_matches("s3:").starts_with("ObjectCreated:") {
+            let key = decoded(&record.s3.object.key)?;
+            arrivals.push(Arrival { bucket: record.s3.bucket.name, key, at: record.event_time });
         }
-        let key = decoded(&record.s3.object.key.unwrap_or_default())?;
-        let at = Timestamp::from_millisecond(record.event_time.timestamp_millis()).ok();
-        arrivals.push(Arrival { bucket: record.s3.bucket.name.unwrap_or_default(), key, at });
     }
     Ok(arrivals)
 }
 
 fn from_eventbridge(value: Value) -> Result<Vec<Arrival>, Unknown> {
-    let event: EventBridgeEvent<Value> = serde_json::from_value(value).map_err(|why| Unknown(why.to_string()))?;
+    let event: Bridged = serde_json::from_value(value).map_err(|why| Unknown(why.to_string()))?;
     if event.source != "aws.s3" {
         return Err(Unknown(format!("an event of {}", event.source)));
     }
     if event.detail_type != "Object Created" {
         return Ok(Vec::new());
     }
-    let detail: Detail = serde_json::from_value(event.detail).map_err(|why| Unknown(why.to_string()))?;
-    let at = event.time.and_then(|at| Timestamp::from_millisecond(at.timestamp_millis()).ok());
+    let of: Place = serde_json::from_value(event.detail).map_err(|why| Unknown(why.to_string()))?;
     // Unlike notifications, these hold keys as they are.
-    Ok(vec![Arrival { bucket: detail.bucket.name, key: detail.object.key, at }])
+    Ok(vec![Arrival { bucket: of.bucket.name, key: of.object.key, at: event.time }])
 }
 
 /// A key of a notification: encoded as forms are (docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html).

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse};
 use bytes::Bytes;
 use eks_logs_aws::S3Store;
 use eks_logs_core::{ArchiveStore, StorePath, StoreWriter};
@@ -134,7 +133,7 @@ fn late(why: &str) -> Failure {
 
 /// A line for people and one for metrics.
 fn tell(invocation: &Invocation, arrival: &Arrival, became: &Became, took: Duration) {
-    let request_id = &invocation.context.request_id;
+    let request_id = &invocation.id;
     let milliseconds = took.as_secs_f64() * 1000.0;
     let (key, rounded) = (&arrival.key, milliseconds.round());
     let mut metrics = vec![("Ingestions", "Count", 1.0), ("IngestionDuration", "Milliseconds", milliseconds)];
@@ -173,31 +172,29 @@ fn tell(invocation: &Invocation, arrival: &Arrival, became: &Became, took: Durat
         }
     };
     metrics.push(("IngestionsFailed", "Count", failed));
-    let dimensions = vec![("FunctionName", invocation.context.env_config.function_name.clone())];
+    let dimensions = vec![("FunctionName", invocation.function.to_string())];
     Metrics { dimensions, metrics, fields: vec![("requestId", json!(request_id))] }.tell();
 }
 
 #[async_trait]
 impl Handler for Ingest {
     async fn handle(&self, invocation: Invocation) -> Result<Bytes, Failed> {
-        let left = invocation.context.deadline().duration_since(std::time::SystemTime::now()).unwrap_or_default();
+        let left = invocation.deadline.duration_since(std::time::SystemTime::now()).unwrap_or_default();
         let until = Instant::now() + left.saturating_sub(MARGIN.min(left / 4));
         let batch = Batch::read(&invocation.event);
-        let (mut ingested, mut failures, mut left_over) = (Vec::new(), Vec::new(), SqsBatchResponse::default());
+        let (mut ingested, mut failures, mut left_over) = (Vec::new(), Vec::new(), Vec::new());
         for message in &batch.messages {
             let outcome = match &message.arrivals {
                 Ok(arrivals) => self.message(&invocation, arrivals, until).await,
                 Err(why) => {
-                    tracing::error!(requestId = invocation.context.request_id, "a message that is no news of S3");
+                    tracing::error!(requestId = invocation.id, "a message that is no news of S3");
                     Err(vec![why.to_string()])
                 }
             };
             match (outcome, &message.id) {
                 (Ok(done), _) => ingested.extend(done),
                 (Err(_), Some(id)) if batch.of_queue => {
-                    let mut failure = BatchItemFailure::default();
-                    failure.item_identifier.clone_from(id);
-                    left_over.batch_item_failures.push(failure);
+                    left_over.push(json!({ "itemIdentifier": id }));
                 }
                 (Err(why), _) => failures.extend(why),
             }
@@ -206,8 +203,11 @@ impl Handler for Ingest {
         if !failures.is_empty() {
             return Err(Failed { kind: "IngestionFailed", message: failures.join("; ") });
         }
-        let answer = if batch.of_queue { serde_json::to_value(&left_over) } else { Ok(json!({ "ingested": ingested })) };
-        let answer = answer.map_err(|why| Failed { kind: "Internal", message: why.to_string() })?;
+        // docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html: what is not named here is done.
+        let answer = match batch.of_queue {
+            true => json!({ "batchItemFailures": left_over }),
+            false => json!({ "ingested": ingested }),
+        };
         Ok(answer.to_string().into())
     }
 }

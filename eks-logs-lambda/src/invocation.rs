@@ -1,8 +1,10 @@
 //! What an invocation asks for.
 
+use std::sync::Arc;
+use std::time::SystemTime;
+
 use bytes::Bytes;
 use eks_logs_tools::{Code, Failure};
-use lambda_runtime::Context;
 use serde_json::{Map, Value};
 
 /// The field of a client context that holds a tool's name, and what stands between the target's name and the tool's
@@ -13,8 +15,12 @@ const BEHIND_TARGET: &str = "___";
 /// One invocation.
 #[derive(Clone, Debug)]
 pub struct Invocation {
-    /// Request id, deadline, function.
-    pub context: Context,
+    /// Its request id.
+    pub id: String,
+    /// When the function is ended.
+    pub deadline: SystemTime,
+    /// The function's name.
+    pub function: Arc<str>,
     /// The client context as it came, if one came.
     pub client: Option<Vec<u8>>,
     /// The event.

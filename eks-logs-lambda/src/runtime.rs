@@ -1,16 +1,17 @@
 //! The loop over Lambda's Runtime API (docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html): next event in, answer or error out.
 //!
-//! `lambda_runtime` has such a loop too; its own ends the process on a client context that is not exactly what its types say, before any
-//! handler can speak. This one hands the client context over as it came, and a handler that panics fails its invocation alone.
+//! The client is that of AWS's `lambda_runtime`; the loop is not. That one reads the client context before any handler can speak, and ends the
+//! process if it is not exactly what its types say. This one hands it over as it came, and a handler that panics fails its invocation alone.
 
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Method, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
-use lambda_runtime::{Config, Context, Diagnostic};
 use lambda_runtime_api_client::{PooledClient, body::Body, build_request};
+use serde_json::json;
 
 use crate::invocation::Invocation;
 
@@ -19,7 +20,6 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("lambda-runtime-aws-reque
 const INVOCATION_ID: HeaderName = HeaderName::from_static("lambda-runtime-invocation-id");
 const DEADLINE: HeaderName = HeaderName::from_static("lambda-runtime-deadline-ms");
 const CLIENT_CONTEXT: HeaderName = HeaderName::from_static("lambda-runtime-client-context");
-const COGNITO_IDENTITY: HeaderName = HeaderName::from_static("lambda-runtime-cognito-identity");
 const ERROR_TYPE: HeaderName = HeaderName::from_static("lambda-runtime-function-error-type");
 
 /// Answers invocations.
@@ -65,20 +65,13 @@ pub async fn serve(handler: impl Handler) -> Result<(), RuntimeError> {
         .ok()
         .filter(|uri: &http::Uri| uri.authority().is_some())
         .ok_or(RuntimeError::Environment("AWS_LAMBDA_RUNTIME_API"))?;
-    let memory = variable("AWS_LAMBDA_FUNCTION_MEMORY_SIZE")?;
-    let config = Arc::new(Config {
-        function_name: variable("AWS_LAMBDA_FUNCTION_NAME")?,
-        memory: memory.parse().map_err(|_| RuntimeError::Environment("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"))?,
-        version: variable("AWS_LAMBDA_FUNCTION_VERSION")?,
-        log_stream: variable("AWS_LAMBDA_LOG_STREAM_NAME").unwrap_or_default(),
-        log_group: variable("AWS_LAMBDA_LOG_GROUP_NAME").unwrap_or_default(),
-    });
+    let function: Arc<str> = variable("AWS_LAMBDA_FUNCTION_NAME")?.into();
     let client = PooledClient::builder().with_endpoint(api).build();
     let handler = Arc::new(handler);
     loop {
         let Some(next) = next(&client).await? else { continue };
         let (id, invocation_id) = (next.id.clone(), next.invocation_id.clone());
-        let outcome = match next.read(&config) {
+        let outcome = match next.read(&function) {
             Ok(invocation) => {
                 let handler = Arc::clone(&handler);
                 // A task of its own: a panic ends the invocation, not the process.
@@ -124,16 +117,15 @@ async fn next(client: &PooledClient) -> Result<Option<Next>, RuntimeError> {
 }
 
 impl Next {
-    fn read(mut self, config: &Arc<Config>) -> Result<Invocation, Failed> {
-        let unusable = |what: String| Failed { kind: "Runtime.BadInvocation", message: what };
-        if !self.headers.contains_key(DEADLINE) {
-            return Err(unusable("the invocation has no deadline".to_owned()));
-        }
-        let client = self.headers.remove(CLIENT_CONTEXT).map(|value| value.as_bytes().to_vec());
-        self.headers.remove(COGNITO_IDENTITY);
-        let context =
-            Context::new(&self.id, Arc::clone(config), &self.headers).map_err(|why| unusable(why.to_string()))?;
-        Ok(Invocation { context, client, event: self.event })
+    fn read(self, function: &Arc<str>) -> Result<Invocation, Failed> {
+        let deadline = self.headers.get(DEADLINE).and_then(|deadline| deadline.to_str().ok()?.parse().ok());
+        let deadline = deadline.and_then(|since| SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(since)));
+        let Some(deadline) = deadline else {
+            let message = "the invocation has no deadline".to_owned();
+            return Err(Failed { kind: "Runtime.BadInvocation", message });
+        };
+        let client = self.headers.get(CLIENT_CONTEXT).map(|value| value.as_bytes().to_vec());
+        Ok(Invocation { id: self.id, deadline, function: Arc::clone(function), client, event: self.event })
     }
 }
 
@@ -147,9 +139,8 @@ async fn answer(
         Ok(body) => build(Method::POST, &format!("invocation/{id}/response"), body, None)?,
         Err(failed) => {
             let kind = failed.kind;
-            let told = Diagnostic { error_type: kind.to_owned(), error_message: failed.message };
-            let body = serde_json::to_vec(&told).map_err(|why| RuntimeError::Api(why.to_string()))?;
-            build(Method::POST, &format!("invocation/{id}/error"), body.into(), Some(kind))?
+            let told = json!({ "errorType": kind, "errorMessage": failed.message });
+            build(Method::POST, &format!("invocation/{id}/error"), told.to_string().into(), Some(kind))?
         }
     };
     if let Some(invocation_id) = invocation_id {

@@ -65,7 +65,7 @@ impl Tools {
     }
 
     async fn told(&self, invocation: &Invocation) -> (Option<&'static Tool>, Told) {
-        let times = Times::of(invocation.context.deadline());
+        let times = Times::of(invocation.deadline);
         let Asked { tool: name, arguments } = match asked(invocation.client.as_deref(), &invocation.event) {
             Ok(asked) => asked,
             Err(failure) => return (None, refused(&failure, 0)),
@@ -180,7 +180,7 @@ impl Handler for Tools {
         let failed = f64::from(u8::from(told.status >= 500));
         let refused = f64::from(u8::from((400..500).contains(&told.status)));
         tracing::info!(
-            requestId = invocation.context.request_id,
+            requestId = invocation.id,
             tool = name,
             status = told.status,
             code,
@@ -190,10 +190,7 @@ impl Handler for Tools {
             "answered"
         );
         Metrics {
-            dimensions: vec![
-                ("FunctionName", invocation.context.env_config.function_name.clone()),
-                ("Tool", name.to_owned()),
-            ],
+            dimensions: vec![("FunctionName", invocation.function.to_string()), ("Tool", name.to_owned())],
             metrics: vec![
                 ("Calls", "Count", 1.0),
                 ("Failed", "Count", failed),
@@ -202,7 +199,7 @@ impl Handler for Tools {
                 ("AnswerBytes", "Bytes", told.body.len() as f64),
                 ("Partial", "Count", f64::from(u8::from(told.left_out > 0))),
             ],
-            fields: vec![("requestId", json!(invocation.context.request_id))],
+            fields: vec![("requestId", json!(invocation.id))],
         }
         .tell();
         Ok(told.body)
