@@ -31,9 +31,9 @@ mod config;
 mod error;
 mod timer;
 
-pub use config::{Patience, load};
 #[cfg(feature = "inventory")]
 pub use access::AccountAccess;
+pub use config::{Patience, load};
 #[cfg(feature = "inventory")]
 pub use inventory::Ec2EksInventory;
 pub use s3::{Encryption, S3Location, S3Store};

@@ -53,7 +53,8 @@ async fn serve(mut connection: TcpStream, behind: &str, script: &Shared) -> Opti
         read.extend_from_slice(&buffer[..count]);
     };
     let head = String::from_utf8_lossy(&read[..end]).into_owned();
-    let length = head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length:")?.trim().parse().ok());
+    let length =
+        head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length:")?.trim().parse().ok());
     while read.len() < end + length.unwrap_or(0_usize) {
         let count = connection.read(&mut buffer).await.ok().filter(|count| *count > 0)?;
         read.extend_from_slice(&buffer[..count]);
@@ -71,16 +72,16 @@ async fn serve(mut connection: TcpStream, behind: &str, script: &Shared) -> Opti
         }
     };
     if let Some((status, text)) = own {
-        let head = format!("HTTP/1.1 {status} X\r\nContent-Type: text/xml\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", text.len());
+        let head = format!(
+            "HTTP/1.1 {status} X\r\nContent-Type: text/xml\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+            text.len()
+        );
         connection.write_all(head.as_bytes()).await.ok()?;
         return connection.write_all(text.as_bytes()).await.ok();
     }
     let mut server = TcpStream::connect(behind.trim_start_matches("http://")).await.ok()?;
-    let closing: Vec<&str> = head
-        .trim_end()
-        .lines()
-        .filter(|line| !line.to_ascii_lowercase().starts_with("connection:"))
-        .collect();
+    let closing: Vec<&str> =
+        head.trim_end().lines().filter(|line| !line.to_ascii_lowercase().starts_with("connection:")).collect();
     server.write_all((closing.join("\r\n") + "\r\nConnection: close\r\n\r\n").as_bytes()).await.ok()?;
     server.write_all(&read[end..]).await.ok()?;
     let mut answer = Vec::new();
@@ -102,7 +103,12 @@ fn simulated(body: &str, script: &mut Script) -> (u16, String) {
                  </SimulatePrincipalPolicyResponse>"
             ),
         ),
-        code => (403, format!("<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>no</Message></Error></ErrorResponse>")),
+        code => (
+            403,
+            format!(
+                "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>no</Message></Error></ErrorResponse>"
+            ),
+        ),
     }
 }
 
@@ -148,7 +154,13 @@ impl Account {
         account.encrypt().await;
         let eks = aws_sdk_eks::Client::new(&sdk_config(&account.servers.moto, "us-east-1"));
         let vpc = VpcConfigRequest::builder().subnet_ids("subnet-1").build();
-        eks.create_cluster().name(&account.cluster).role_arn(&account.role).resources_vpc_config(vpc).send().await.unwrap();
+        eks.create_cluster()
+            .name(&account.cluster)
+            .role_arn(&account.role)
+            .resources_vpc_config(vpc)
+            .send()
+            .await
+            .unwrap();
         account.node = account.machine(Some(&name)).await;
         account.fake.node(&account.node, FakeNode::default());
         account
@@ -161,7 +173,8 @@ impl Account {
 
     async fn encrypt(&self) {
         use aws_sdk_s3::types::{
-            ServerSideEncryption, ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration, ServerSideEncryptionRule,
+            ServerSideEncryption, ServerSideEncryptionByDefault, ServerSideEncryptionConfiguration,
+            ServerSideEncryptionRule,
         };
         let by_default = ServerSideEncryptionByDefault::builder()
             .sse_algorithm(ServerSideEncryption::AwsKms)
@@ -301,7 +314,11 @@ async fn an_account_that_the_template_has_set_up_is_healthy() {
     let ids: Vec<&str> = answer.checks.iter().map(|check| check.id).collect();
     assert_eq!(ids, ["document", "bucket", "nodes", "agents", "node-role", "bucket-policy", "upload", "encryption"]);
     let asked = account.script.lock().unwrap().asked.clone();
-    assert!(asked.iter().any(|call| call.contains("ContextKeyName=kms:ViaService") && call.contains("s3.us-east-1.amazonaws.com")));
+    assert!(
+        asked
+            .iter()
+            .any(|call| call.contains("ContextKeyName=kms:ViaService") && call.contains("s3.us-east-1.amazonaws.com"))
+    );
 }
 
 #[tokio::test]
@@ -347,8 +364,14 @@ async fn each_fault_is_found_with_its_fix() {
     assert!(status == CheckStatus::Failed && fix.contains("put-public-access-block"), "{fix}");
     let agents: Vec<&str> =
         answer.checks.iter().filter(|check| check.id == "agents").map(|check| check.detail.as_str()).collect();
-    assert!(agents.iter().any(|detail| detail.contains("does not know 1 of 3") && detail.contains(&unknown)), "{agents:?}");
-    assert!(agents.iter().any(|detail| detail.contains("does not reach 1 of 3") && detail.contains(&bare)), "{agents:?}");
+    assert!(
+        agents.iter().any(|detail| detail.contains("does not know 1 of 3") && detail.contains(&unknown)),
+        "{agents:?}"
+    );
+    assert!(
+        agents.iter().any(|detail| detail.contains("does not reach 1 of 3") && detail.contains(&bare)),
+        "{agents:?}"
+    );
     // A statement that denies is named, whoever else allows.
     account.let_in().await;
     let bucket = format!("arn:aws:s3:::{}/*", account.bucket);

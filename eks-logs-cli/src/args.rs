@@ -1,8 +1,9 @@
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::command::{
-    Artifact, Baseline, BatchCollect, BatchStatus, ClusterHealth, Collect, Compare, Correlate, Doctor, Errors, History, Index,
-    Ingest, NetworkDiagnostics, NodeDiagnostics, Read, Rules, Search, Status, Summarize, Triage, Validate, Verify,
+    Artifact, Baseline, BatchCollect, BatchStatus, ClusterHealth, Collect, Compare, Correlate, Doctor, Errors, History,
+    Index, Ingest, NetworkDiagnostics, NodeDiagnostics, Read, Rules, Search, Status, Summarize, Triage, Validate,
+    Verify,
 };
 
 /// Reads the log bundle of an EKS worker node and says what is wrong with the node, with the lines that prove it.

@@ -164,17 +164,29 @@ fn a_caller_that_is_killed_leaves_nothing_behind() {
 fn doctor_prints_the_fix() {
     let Some(servers) = servers("doctor_prints_the_fix") else { return };
     let (store, name) = (servers.bucket("doctor"), format!("doctor-{}", std::process::id()));
-    let body = format!(r#"{{"name":"{name}","roleArn":"arn:aws:iam::123456789012:role/eks","resourcesVpcConfig":{{"subnetIds":["s"]}}}}"#);
+    let body = format!(
+        r#"{{"name":"{name}","roleArn":"arn:aws:iam::123456789012:role/eks","resourcesVpcConfig":{{"subnetIds":["s"]}}}}"#
+    );
     assert!(servers.send("POST /clusters", "us-east-1", &body).contains("200"));
     let args = ["doctor", "--cluster", &name, "--store", &store, "--region", "us-east-1"];
     let run = servers.run(&args);
     assert_eq!(run.status, 1, "{}{}", run.stdout, run.stderr);
-    assert!(run.stdout.contains("ok      document AWSSupport-CollectEKSInstanceLogs: it is in us-east-1"), "{}", run.stdout);
-    assert!(run.stdout.contains("failed  nodes") && run.stdout.contains("        fix: see that the nodes are tagged"), "{}", run.stdout);
+    assert!(
+        run.stdout.contains("ok      document AWSSupport-CollectEKSInstanceLogs: it is in us-east-1"),
+        "{}",
+        run.stdout
+    );
+    assert!(
+        run.stdout.contains("failed  nodes") && run.stdout.contains("        fix: see that the nodes are tagged"),
+        "{}",
+        run.stdout
+    );
     let run = servers.run(&[&args[..], &["--format", "json"]].concat());
     let answer: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
     assert_eq!((answer["success"].as_bool(), answer["healthy"].as_bool()), (Some(true), Some(false)));
-    assert!(answer["checks"].as_array().unwrap().iter().any(|check| check["id"] == "nodes" && check["status"] == "failed"));
+    assert!(
+        answer["checks"].as_array().unwrap().iter().any(|check| check["id"] == "nodes" && check["status"] == "failed")
+    );
 }
 
 #[test]

@@ -200,7 +200,10 @@ mod tests {
         assert_eq!(keys(&batch), ["eks_i-0123abcd_a b+cé.tar.gz"]);
         assert!(!batch.of_queue);
         let arrival = &batch.messages[0].arrivals.as_ref().unwrap()[0];
-        assert_eq!((arrival.bucket.as_str(), arrival.at.unwrap().to_string().as_str()), ("logs", "2026-11-20T03:12:00Z"));
+        assert_eq!(
+            (arrival.bucket.as_str(), arrival.at.unwrap().to_string().as_str()),
+            ("logs", "2026-11-20T03:12:00Z")
+        );
         assert_eq!(keys(&read(&eventbridge("Object Created", "a+b%2Bc.tar.gz"))), ["a+b%2Bc.tar.gz"]);
         let bad = read(&notification("ObjectCreated:Put", "%ff.tar.gz"));
         assert!(bad.messages[0].arrivals.is_err());

@@ -19,8 +19,12 @@ const SMALL: usize = 4096;
 const OWN: usize = 4096;
 
 /// Tools that have pages of their own: the argument, what it is if nobody says.
-const PAGES: [(&str, &str, u64); 4] =
-    [("errors", "pageSize", 50), ("validate", "pageSize", 500), ("history", "maxResults", 20), ("search", "maxResults", 100)];
+const PAGES: [(&str, &str, u64); 4] = [
+    ("errors", "pageSize", 50),
+    ("validate", "pageSize", 500),
+    ("history", "maxResults", 20),
+    ("search", "maxResults", 100),
+];
 
 /// Whether a tool has pages of its own, so that it needs no parts.
 pub fn has_pages(tool: &str) -> bool {
@@ -104,7 +108,12 @@ impl Cursor {
 ///
 /// # Errors
 /// `bad_argument` for a cursor of another answer, `too_large` if not even one entry fits.
-pub fn part(mut answer: Value, cursor: Option<Cursor>, room: usize, cost: fn(&Value) -> usize) -> Result<Value, Failure> {
+pub fn part(
+    mut answer: Value,
+    cursor: Option<Cursor>,
+    room: usize,
+    cost: fn(&Value) -> usize,
+) -> Result<Value, Failure> {
     let of = xxh3_64(answer.to_string().as_bytes());
     if cursor.is_some_and(|cursor| cursor.of != of) {
         return Err(Failure::new(
@@ -211,7 +220,8 @@ mod tests {
     #[test]
     fn a_file_is_read_in_smaller_pieces_from_the_same_place() {
         let answer = json!({ "startByte": 1000, "endByte": 5_001_000 });
-        let lines = smaller("read", &arguments(json!({ "logKey": "a", "startLine": -500 })), &answer, LIMIT * 2).unwrap();
+        let lines =
+            smaller("read", &arguments(json!({ "logKey": "a", "startLine": -500 })), &answer, LIMIT * 2).unwrap();
         assert_eq!((lines["startLine"].as_i64(), lines["lineCount"].as_u64()), (Some(-500), Some(450)));
         let one = arguments(json!({ "logKey": "a", "startLine": 7, "lineCount": 1 }));
         let bytes = smaller("read", &one, &answer, LIMIT * 2).unwrap();

@@ -21,7 +21,8 @@ fn definition(tool: &Tool) -> Value {
     if !fit::has_pages(tool.about.name)
         && let Some(properties) = schema.get_mut("Properties").and_then(Value::as_object_mut)
     {
-        let description = "Only where an answer came in parts (answerPart): its nextCursor, with the same other arguments.";
+        let description =
+            "Only where an answer came in parts (answerPart): its nextCursor, with the same other arguments.";
         properties.insert(fit::CURSOR.to_owned(), json!({ "Type": "string", "Description": description }));
     }
     json!({ "Name": tool.about.name, "Description": tool.about.description, "InputSchema": schema })
@@ -66,7 +67,16 @@ fn kind(schema: &Value) -> (&str, &Value) {
     };
     let kind = WIDEST.into_iter().find(|known| named.contains(known));
     let words = schema["enum"].is_array() || schema["const"].is_string();
-    (kind.unwrap_or(if named == ["null"] { "null" } else if words { "string" } else { "object" }), schema)
+    (
+        kind.unwrap_or(if named == ["null"] {
+            "null"
+        } else if words {
+            "string"
+        } else {
+            "object"
+        }),
+        schema,
+    )
 }
 
 /// The description, with what the type cannot say.
@@ -75,7 +85,8 @@ fn described(schema: &Value, of_kind: &Value) -> String {
     let mut out = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let words = words(schema);
     if !words.is_empty() && !words.iter().all(|word| out.contains(word)) {
-        let _ = write!(out, " One of: {}.", words.join(", "));
+        let numbers = schema["anyOf"].as_array().into_iter().flatten().any(|of| of["type"] == "integer");
+        let _ = write!(out, " {}: {}.", if numbers { "A number, or" } else { "One of" }, words.join(", "));
     }
     let (from, to) = (&of_kind["minimum"], &of_kind["maximum"]);
     if let (Some(from), Some(to)) = (from.as_i64(), to.as_i64()) {

@@ -76,14 +76,15 @@ impl Ingest {
         let (context, at) = (self.context.clone(), Timestamp::now());
         // A task of its own: a panic over one archive must not lose what is known of the others.
         let path = archive.clone();
-        let running =
-            tokio::spawn(async move { ingest_archive(writer, &path, &context, at, Call::default()).await });
+        let running = tokio::spawn(async move { ingest_archive(writer, &path, &context, at, Call::default()).await });
         let stop = running.abort_handle();
         match tokio::time::timeout_at(until, running).await {
             Ok(Ok(Ok(answer))) => Became::Ingested(Box::new(answer)),
             Ok(Ok(Err(failure))) if failure.code == Code::NotFound => self.gone(&archive, failure).await,
             Ok(Ok(Err(failure))) => Became::Failed(failure),
-            Ok(Err(_)) => Became::Failed(Failure::new(Code::Internal, "internal error over this archive", "report this")),
+            Ok(Err(_)) => {
+                Became::Failed(Failure::new(Code::Internal, "internal error over this archive", "report this"))
+            }
             Err(_) => {
                 stop.abort();
                 Became::Failed(late("it takes longer than the function may run"))
@@ -117,7 +118,9 @@ impl Ingest {
             tell(invocation, arrival, &became, began.elapsed());
             match became {
                 Became::Ingested(answer) => {
-                    ingested.push(json!({ "bundleId": answer.bundle_id, "archive": answer.archive, "already": answer.already }));
+                    ingested.push(
+                        json!({ "bundleId": answer.bundle_id, "archive": answer.archive, "already": answer.already }),
+                    );
                 }
                 Became::PassedOver(_) => {}
                 Became::Failed(failure) => failed.push(format!("{}: {}", arrival.key, failure.error)),

@@ -117,7 +117,9 @@ mod tests {
 
     #[test]
     fn what_names_no_tool_says_so() {
-        for client in ["{", "[]", "5", "\"x\"", "{}", r#"{"custom":null}"#, r#"{"custom":{"bedrockAgentCoreToolName":5}}"#] {
+        for client in
+            ["{", "[]", "5", "\"x\"", "{}", r#"{"custom":null}"#, r#"{"custom":{"bedrockAgentCoreToolName":5}}"#]
+        {
             let failure = ask(Some(client), &json!({})).unwrap_err();
             assert_eq!(failure.code, Code::BadArgument, "{client}");
             assert!(failure.error.contains("client context"), "{client}: {failure}");

@@ -44,7 +44,9 @@ pub struct Failed {
 #[non_exhaustive]
 pub enum RuntimeError {
     /// An environment variable that Lambda sets is absent or not of its form.
-    #[error("{0} is not set as Lambda sets it: this program is started by Lambda, or by an emulator of its Runtime API")]
+    #[error(
+        "{0} is not set as Lambda sets it: this program is started by Lambda, or by an emulator of its Runtime API"
+    )]
     Environment(&'static str),
     /// The Runtime API does not answer.
     #[error("the Runtime API does not answer: {0}")]
@@ -107,7 +109,8 @@ async fn next(client: &PooledClient) -> Result<Option<Next>, RuntimeError> {
         return Err(RuntimeError::Api(format!("next event: status {}", parts.status)));
     }
     let id = parts.headers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).map(str::to_owned);
-    let Some(id) = id.filter(|id| id.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'/' | b'?' | b'#')))
+    let Some(id) =
+        id.filter(|id| id.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'/' | b'?' | b'#')))
     else {
         tracing::error!("an event without a usable request id: nobody can be answered");
         return Ok(None);

@@ -76,7 +76,8 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_named() {
-        let settings = read(&[("EKS_LOGS_STORE", "s3://logs-1"), ("EKS_LOGS_REGIONS", "eu-central-1, us-east-1")]).unwrap();
+        let settings =
+            read(&[("EKS_LOGS_STORE", "s3://logs-1"), ("EKS_LOGS_REGIONS", "eu-central-1, us-east-1")]).unwrap();
         assert_eq!((settings.store.bucket.as_str(), settings.regions.len()), ("logs-1", 2));
         assert!(read(&[]).unwrap_err().to_string().contains("EKS_LOGS_STORE"));
         assert!(read(&[("EKS_LOGS_STORE", "/tmp")]).unwrap_err().to_string().contains("EKS_LOGS_STORE"));

@@ -59,7 +59,8 @@ impl AccountAccess {
     /// The role in an instance profile, which holds one at the most.
     async fn role_of(&self, profile: &str) -> Result<Option<Role>> {
         let name = profile.rsplit('/').next().unwrap_or(profile);
-        let answer = self.iam(profile, "GetInstanceProfile", &[("InstanceProfileName".to_owned(), name.to_owned())]).await?;
+        let answer =
+            self.iam(profile, "GetInstanceProfile", &[("InstanceProfileName".to_owned(), name.to_owned())]).await?;
         Ok(answer.first(&["Roles", "member", "Arn"])?.map(|arn| Role { arn }))
     }
 }

@@ -154,15 +154,15 @@ impl Caller {
         let signable = SignableRequest::new("POST", &url, headers, SignableBody::Bytes(body.as_bytes()))
             .map_err(|why| unavailable(chain(&why)))?;
         let (signed, _) = sign(signable, &params).map_err(|why| refused(chain(&why)))?.into_parts();
-        let mut request = HttpRequest::new(SdkBody::from(body));
-        request.set_method("POST").map_err(|why| unavailable(chain(&why)))?;
-        request.set_uri(url.as_str()).map_err(|why| unavailable(chain(&why)))?;
+        let mut request = http::Request::post(&url);
         for (name, value) in &to.headers {
-            request.headers_mut().insert(*name, value.clone());
+            request = request.header(*name, value);
         }
         for (name, value) in signed.headers() {
-            request.headers_mut().insert(name.to_owned(), value.to_owned());
+            request = request.header(name, value);
         }
+        let request = request.body(SdkBody::from(body)).map_err(|why| unavailable(chain(&why)))?;
+        let request = HttpRequest::try_from(request).map_err(|why| unavailable(chain(&why)))?;
         let answer = self.connector(&url).call(request).await.map_err(|why| unavailable(chain(&why)))?;
         let status = answer.status().as_u16();
         let body = ByteStream::new(answer.into_body()).collect().await.map_err(|why| unavailable(chain(&why)))?;

@@ -3,11 +3,13 @@ use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use eks_logs_aws::{AccountAccess, Ec2EksInventory, Encryption, Patience, S3Location, S3Store, SsmCollector, TokioTimer, load};
+use eks_logs_aws::{
+    AccountAccess, Ec2EksInventory, Encryption, Patience, S3Location, S3Store, SsmCollector, TokioTimer, load,
+};
 use eks_logs_core::store::{ByteStream, Children, ObjectStream};
 use eks_logs_core::{
-    Access, ArchiveStore, ByteRange, Clock, CollectionName, Error, FileSink, Located, Object, Store, StorePath, StoreWriter,
-    bundle as bundles,
+    Access, ArchiveStore, ByteRange, Clock, CollectionName, Error, FileSink, Located, Object, Store, StorePath,
+    StoreWriter, bundle as bundles,
 };
 use eks_logs_tools::{Bundles, Code, Context, Failure};
 use futures_lite::StreamExt as _;

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
-use eks_logs_aws::testing::{FakeOptions, FakeSsm, Servers, sdk_config};
 use eks_logs_aws::S3Store;
+use eks_logs_aws::testing::{FakeOptions, FakeSsm, Servers, sdk_config};
 use eks_logs_core::{PutMode, StorePath, StoreWriter as _};
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -15,20 +15,20 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::emulator::{Event, Function};
 
-pub struct Account {
-    pub servers: Servers,
-    pub bucket: S3Store,
-    pub fake: FakeSsm,
+pub(crate) struct Account {
+    pub(crate) servers: Servers,
+    pub(crate) bucket: S3Store,
+    pub(crate) fake: FakeSsm,
 }
 
 /// The sample bundle of the repository.
-pub fn sample() -> Bytes {
+pub(crate) fn sample() -> Bytes {
     let name = "eks_i-0a1b2c3d4e5f60718_2026-11-20_0312-UTC_0.7.9.tar.gz";
     std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples").join(name)).unwrap().into()
 }
 
 /// An archive of these files.
-pub fn archive(files: &[(&str, &[u8])]) -> Bytes {
+pub(crate) fn archive(files: &[(&str, &[u8])]) -> Bytes {
     let mut tar = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
     for (name, content) in files {
         let mut header = tar::Header::new_gnu();
@@ -43,7 +43,7 @@ pub fn archive(files: &[(&str, &[u8])]) -> Bytes {
 }
 
 impl Account {
-    pub async fn new(servers: Servers) -> Self {
+    pub(crate) async fn new(servers: Servers) -> Self {
         let bucket = servers.bucket().await;
         let mut options = FakeOptions::before(&servers.moto);
         options.uploads = Some(sdk_config(&servers.s3, "us-east-1"));
@@ -53,11 +53,11 @@ impl Account {
         Self { servers, bucket, fake }
     }
 
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.bucket.location().bucket
     }
 
-    pub async fn function(&self, binary: &str, more: &[(&str, &str)]) -> Function {
+    pub(crate) async fn function(&self, binary: &str, more: &[(&str, &str)]) -> Function {
         let (store, fake) = (format!("s3://{}", self.name()), self.fake.url());
         let mut variables = vec![
             ("EKS_LOGS_STORE", store.as_str()),
@@ -68,20 +68,21 @@ impl Account {
         Function::start(binary, &variables).await
     }
 
-    pub async fn ingest(&self) -> Function {
+    pub(crate) async fn ingest(&self) -> Function {
         self.function(env!("CARGO_BIN_EXE_eks-logs-lambda-ingest"), &[]).await
     }
 
-    pub async fn tools(&self) -> Function {
-        self.function(env!("CARGO_BIN_EXE_eks-logs-lambda-tools"), &[("EKS_LOGS_REGIONS", "us-east-1,eu-central-1")]).await
+    pub(crate) async fn tools(&self) -> Function {
+        self.function(env!("CARGO_BIN_EXE_eks-logs-lambda-tools"), &[("EKS_LOGS_REGIONS", "us-east-1,eu-central-1")])
+            .await
     }
 
-    pub async fn put(&self, key: &str, content: Bytes) {
+    pub(crate) async fn put(&self, key: &str, content: Bytes) {
         self.bucket.put(&StorePath::parse(key).unwrap(), content, PutMode::Overwrite).await.unwrap();
     }
 
     /// A record of an S3 notification, with the key encoded as S3 does it.
-    pub fn record(&self, key: &str) -> Value {
+    pub(crate) fn record(&self, key: &str) -> Value {
         let mut encoded = String::new();
         for byte in key.bytes() {
             match byte {
@@ -98,25 +99,25 @@ impl Account {
                         "object": { "key": encoded, "size": 5, "eTag": "e", "sequencer": "0055" } } })
     }
 
-    pub fn notification(&self, keys: &[&str]) -> Value {
+    pub(crate) fn notification(&self, keys: &[&str]) -> Value {
         json!({ "Records": keys.iter().map(|key| self.record(key)).collect::<Vec<_>>() })
     }
 
-    pub fn eventbridge(&self, key: &str) -> Value {
+    pub(crate) fn eventbridge(&self, key: &str) -> Value {
         json!({ "version": "0", "id": "i", "detail-type": "Object Created", "source": "aws.s3", "account": "1",
                 "time": "2026-11-20T03:12:00Z", "region": "us-east-1", "resources": [],
                 "detail": { "version": "0", "bucket": { "name": self.name() }, "object": { "key": key, "size": 5 } } })
     }
 
     /// Whether the findings index of a collection is there.
-    pub async fn is_indexed(&self, collection: &str) -> bool {
+    pub(crate) async fn is_indexed(&self, collection: &str) -> bool {
         use eks_logs_core::Store as _;
         let path = StorePath::parse(&format!("{collection}/extracted/findings_index.json")).unwrap();
         self.bucket.head(&path).await.is_ok()
     }
 
     /// A request that nobody signs: moto and the fake do not mind.
-    pub async fn send(&self, line: &str, content: &str, body: &str) -> String {
+    pub(crate) async fn send(&self, line: &str, content: &str, body: &str) -> String {
         let host = self.fake.url().trim_start_matches("http://").to_owned();
         let mut connection = tokio::net::TcpStream::connect(&host).await.unwrap();
         let service = if content.contains("json") { "eks" } else { "ec2" };
@@ -133,7 +134,7 @@ impl Account {
     }
 
     /// A machine with tags; its id.
-    pub async fn machine(&self, tags: &[(&str, &str)]) -> String {
+    pub(crate) async fn machine(&self, tags: &[(&str, &str)]) -> String {
         let mut body = "Action=RunInstances&Version=2016-11-15&ImageId=ami-1e749f67&MinCount=1&MaxCount=1\
                         &TagSpecification.1.ResourceType=instance"
             .to_owned();
@@ -147,7 +148,7 @@ impl Account {
         rest.split_once('<').unwrap().0.to_owned()
     }
 
-    pub async fn cluster(&self) -> String {
+    pub(crate) async fn cluster(&self) -> String {
         let name = Servers::fresh_name("cluster");
         let body = json!({ "name": name, "roleArn": "arn:aws:iam::123456789012:role/eks",
                            "resourcesVpcConfig": { "subnetIds": ["subnet-1"] } });
@@ -159,19 +160,19 @@ impl Account {
 
 /// A queue before a function, as SQS is: what a batch does not report as failed is gone, the rest comes again, and after three times it is put
 /// aside.
-pub struct Queue {
+pub(crate) struct Queue {
     waiting: Vec<(String, String, u32)>,
-    pub dead: Vec<String>,
+    pub(crate) dead: Vec<String>,
 }
 
 impl Queue {
-    pub fn of(bodies: &[Value]) -> Self {
+    pub(crate) fn of(bodies: &[Value]) -> Self {
         let waiting = bodies.iter().enumerate().map(|(number, body)| (format!("m{number}"), body.to_string(), 0));
         Self { waiting: waiting.collect(), dead: Vec::new() }
     }
 
     /// Feeds the function until the queue is empty, `batch` messages at a time.
-    pub async fn drain(&mut self, function: &Function, batch: usize) {
+    pub(crate) async fn drain(&mut self, function: &Function, batch: usize) {
         while !self.waiting.is_empty() {
             let count = batch.min(self.waiting.len());
             let taken: Vec<_> = self.waiting.drain(..count).collect();

@@ -13,24 +13,24 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Mutex as Turns, mpsc};
 
 /// Lambda refuses answers that are larger.
-pub const LARGEST: usize = 6_291_556;
+pub(crate) const LARGEST: usize = 6_291_556;
 
 /// What Lambda would invoke a function with.
 #[derive(Clone, Debug)]
-pub struct Event {
-    pub body: Vec<u8>,
-    pub client: Option<Vec<u8>>,
-    pub time: Duration,
-    pub deadline: bool,
+pub(crate) struct Event {
+    pub(crate) body: Vec<u8>,
+    pub(crate) client: Option<Vec<u8>>,
+    pub(crate) time: Duration,
+    pub(crate) deadline: bool,
 }
 
 impl Event {
-    pub fn new(body: &Value) -> Self {
+    pub(crate) fn new(body: &Value) -> Self {
         Self { body: body.to_string().into_bytes(), client: None, time: Duration::from_secs(300), deadline: true }
     }
 
     /// A call as AgentCore Gateway makes it.
-    pub fn of_gateway(tool: &str, arguments: &Value) -> Self {
+    pub(crate) fn of_gateway(tool: &str, arguments: &Value) -> Self {
         let custom = serde_json::json!({
             "bedrockAgentCoreToolName": format!("NodeLog___{tool}"), "bedrockAgentCoreMessageVersion": "1.0",
             "bedrockAgentCoreMcpMessageId": 7, "bedrockAgentCoreGatewayId": "gateway-1", "bedrockAgentCoreTargetId": "T1",
@@ -42,17 +42,17 @@ impl Event {
 
 /// How an invocation ended.
 #[derive(Clone, Debug)]
-pub struct Ended {
+pub(crate) struct Ended {
     /// False for an error of the invocation.
-    pub answered: bool,
-    pub body: Value,
-    pub bytes: usize,
-    pub headers: HashMap<String, String>,
+    pub(crate) answered: bool,
+    pub(crate) body: Value,
+    pub(crate) bytes: usize,
+    pub(crate) headers: HashMap<String, String>,
 }
 
 impl Ended {
     /// Status and body of a tool's answer.
-    pub fn told(&self) -> (u64, Value) {
+    pub(crate) fn told(&self) -> (u64, Value) {
         assert!(self.answered, "{:?}", self.body);
         let status = self.body["statusCode"].as_u64().expect("a status");
         (status, serde_json::from_str(self.body["body"].as_str().expect("a body")).expect("JSON in the body"))
@@ -60,7 +60,7 @@ impl Ended {
 }
 
 /// A function that runs.
-pub struct Function {
+pub(crate) struct Function {
     process: Mutex<Child>,
     events: mpsc::UnboundedSender<(String, Event)>,
     ended: Turns<mpsc::UnboundedReceiver<(String, Ended)>>,
@@ -75,7 +75,7 @@ struct Api {
 
 impl Function {
     /// Starts a binary with nothing in its environment but what Lambda and `variables` put there.
-    pub async fn start(binary: &str, variables: &[(&str, &str)]) -> Self {
+    pub(crate) async fn start(binary: &str, variables: &[(&str, &str)]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (events, coming) = mpsc::unbounded_channel();
@@ -111,7 +111,7 @@ impl Function {
         Self { process: Mutex::new(process), events, ended: Turns::new(ended), logs, number: Mutex::new(0) }
     }
 
-    pub async fn invoke(&self, event: Event) -> Ended {
+    pub(crate) async fn invoke(&self, event: Event) -> Ended {
         let id = {
             let mut number = self.number.lock().unwrap();
             *number += 1;
@@ -126,23 +126,24 @@ impl Function {
     }
 
     /// Calls a tool as the gateway does: status and answer.
-    pub async fn call(&self, tool: &str, arguments: &Value) -> (u64, Value) {
+    pub(crate) async fn call(&self, tool: &str, arguments: &Value) -> (u64, Value) {
         self.invoke(Event::of_gateway(tool, arguments)).await.told()
     }
 
-    pub fn is_alive(&self) -> bool {
+    pub(crate) fn is_alive(&self) -> bool {
         self.process.lock().unwrap().try_wait().unwrap().is_none()
     }
 
-    pub fn id(&self) -> u32 {
-        self.process.lock().unwrap().id()
-    }
-
     /// The lines that it has written, once one of them is `wanted`.
-    pub async fn logs(&self, wanted: impl Fn(&Value) -> bool) -> Vec<Value> {
+    pub(crate) async fn logs(&self, wanted: impl Fn(&Value) -> bool) -> Vec<Value> {
         for _ in 0..500 {
-            let lines: Vec<Value> =
-                self.logs.lock().unwrap().iter().map(|line| serde_json::from_str(line).expect("each line is JSON")).collect();
+            let lines: Vec<Value> = self
+                .logs
+                .lock()
+                .unwrap()
+                .iter()
+                .map(|line| serde_json::from_str(line).expect("each line is JSON"))
+                .collect();
             if lines.iter().any(&wanted) {
                 return lines;
             }
@@ -216,10 +217,7 @@ fn next(id: &str, event: &Event) -> Vec<u8> {
 }
 
 /// One request of a connection: its line, headers by lower-case name, body.
-async fn request(
-    connection: &mut TcpStream,
-    read: &mut Vec<u8>,
-) -> Option<(String, HashMap<String, String>, Vec<u8>)> {
+async fn request(connection: &mut TcpStream, read: &mut Vec<u8>) -> Option<(String, HashMap<String, String>, Vec<u8>)> {
     let end = loop {
         if let Some(at) = read.windows(4).position(|four| four == b"\r\n\r\n") {
             break at + 4;

@@ -38,7 +38,10 @@ async fn an_archive_goes_in_and_errors_answers() {
     // The same news again, and by another way: nothing is done twice.
     for event in [account.notification(&[&key, &key]), account.eventbridge(&key)] {
         let again = ingest.invoke(Event::new(&event)).await;
-        assert_eq!((again.body["ingested"].as_array().unwrap().len(), &again.body["ingested"][0]["already"]), (1, &json!(true)));
+        assert_eq!(
+            (again.body["ingested"].as_array().unwrap().len(), &again.body["ingested"][0]["already"]),
+            (1, &json!(true))
+        );
     }
     let lines = ingest.logs(|line| line["message"] == "ingested" && line["already"] == false).await;
     let metrics = lines.iter().find(|line| line["Ingestions"].is_number()).unwrap();
@@ -102,7 +105,8 @@ async fn a_poisoned_archive_is_put_aside_and_blocks_nothing() {
         json!("nonsense"),
     ]);
     queue.drain(&ingest, 4).await;
-    let mut dead: Vec<&str> = poison.iter().filter(|key| queue.dead.iter().any(|body| body.contains(**key))).copied().collect();
+    let mut dead: Vec<&str> =
+        poison.iter().filter(|key| queue.dead.iter().any(|body| body.contains(**key))).copied().collect();
     dead.sort_unstable();
     assert_eq!((dead.len(), queue.dead.len()), (3, 4), "{:?}", queue.dead);
     for key in good {

@@ -32,15 +32,25 @@ async fn a_client_context_of_any_form_is_an_answer_and_no_dead_process() {
     ];
     for client in malformed {
         let (status, body) = function.invoke(with_client(client, &json!({ "instanceId": "i" }))).await.told();
-        assert_eq!((status, &body["success"], &body["code"]), (400, &json!(false), &json!("bad_argument")), "{client:?}");
+        assert_eq!(
+            (status, &body["success"], &body["code"]),
+            (400, &json!(false), &json!("bad_argument")),
+            "{client:?}"
+        );
         assert!(body["error"].as_str().unwrap().contains("client context"), "{client:?}: {body}");
-        assert!(body["details"]["suggestion"].as_str().unwrap().contains("bedrockAgentCoreToolName") || client.is_empty() || client == b"null");
+        assert!(
+            body["details"]["suggestion"].as_str().unwrap().contains("bedrockAgentCoreToolName")
+                || client.is_empty()
+                || client == b"null"
+        );
     }
     let (status, _) = function.invoke(Event::new(&json!({ "instanceId": "i-0123456789abcdef0" }))).await.told();
     assert_eq!(status, 400);
     // Null beside the tool's name harms nothing.
-    let mixed = br#"{"client":null,"env":null,"custom":{"bedrockAgentCoreToolName":"NodeLog___rules","other":null,"n":5}}"#;
-    let (status, body) = function.invoke(with_client(mixed, &json!({ "id": "network/conntrack-table-full" }))).await.told();
+    let mixed =
+        br#"{"client":null,"env":null,"custom":{"bedrockAgentCoreToolName":"NodeLog___rules","other":null,"n":5}}"#;
+    let (status, body) =
+        function.invoke(with_client(mixed, &json!({ "id": "network/conntrack-table-full" }))).await.told();
     assert_eq!((status, &body["rule"]["severity"]), (200, &json!("critical")));
     assert!(function.is_alive());
 }
@@ -62,7 +72,8 @@ async fn what_is_wrong_with_a_call_is_answered_with_its_status() {
     }
     let nothing = Event { body: b"not json".to_vec(), ..Event::of_gateway("rules", &json!({})) };
     assert_eq!(function.invoke(nothing).await.told().0, 400);
-    let (status, body) = function.invoke(Event::new(&json!({ "tool": "rules", "arguments": { "area": "network" } }))).await.told();
+    let (status, body) =
+        function.invoke(Event::new(&json!({ "tool": "rules", "arguments": { "area": "network" } }))).await.told();
     assert_eq!((status, &body["success"]), (200, &json!(true)));
     assert!(function.is_alive());
 }
@@ -94,9 +105,15 @@ async fn logs_tell_calls_and_nothing_of_their_content() {
     let lines = function.logs(|line| line["Tool"] == "rules").await;
     let request = "00000000-0000-4000-8000-000000000003";
     let answered = lines.iter().find(|line| line["requestId"] == request && line["message"] == "answered").unwrap();
-    assert_eq!((&answered["tool"], &answered["status"], &answered["level"]), (&json!("rules"), &json!(200), &json!("INFO")));
+    assert_eq!(
+        (&answered["tool"], &answered["status"], &answered["level"]),
+        (&json!("rules"), &json!(200), &json!("INFO"))
+    );
     let metrics = lines.iter().find(|line| line["requestId"] == request && line["_aws"].is_object()).unwrap();
-    assert_eq!((&metrics["Calls"], &metrics["Failed"], &metrics["FunctionName"]), (&json!(1.0), &json!(0.0), &json!("under-test")));
+    assert_eq!(
+        (&metrics["Calls"], &metrics["Failed"], &metrics["FunctionName"]),
+        (&json!(1.0), &json!(0.0), &json!("under-test"))
+    );
     assert_eq!(metrics["_aws"]["CloudWatchMetrics"][0]["Namespace"], "EksLogs");
     assert!(lines.iter().all(|line| !line.to_string().contains(secret)), "{lines:#?}");
 }

@@ -117,9 +117,15 @@ async fn answers_stay_below_the_limit_and_lose_nothing() {
             }
         }
         assert!(rounds > 2, "{file}: {rounds}");
-        assert!(whole == *content, "{file}: what was read is not what was written ({} of {})", whole.len(), content.len());
+        assert!(
+            whole == *content,
+            "{file}: what was read is not what was written ({} of {})",
+            whole.len(),
+            content.len()
+        );
     }
-    let arguments = json!({ "instanceId": "i-0123456789abcdef0", "query": "needle", "maxResults": 500, "contextLines": 10 });
+    let arguments =
+        json!({ "instanceId": "i-0123456789abcdef0", "query": "needle", "maxResults": 500, "contextLines": 10 });
     let ended = function.invoke(Event::of_gateway("search", &arguments)).await;
     let (_, found) = ended.told();
     assert!(ended.bytes < LARGEST);

@@ -241,7 +241,11 @@ async fn roles(fleet: &Fleet, access: &dyn Access, checks: &mut Vec<Check>) -> B
         checks.push(Check::failed(
             id,
             subject,
-            format!("{} nodes have no instance profile, so they cannot upload: {}", without.len(), named(without.iter())),
+            format!(
+                "{} nodes have no instance profile, so they cannot upload: {}",
+                without.len(),
+                named(without.iter())
+            ),
             vec!["attach an instance profile with the nodes' role".to_owned()],
         ));
     }

@@ -216,7 +216,12 @@ mod tests {
     fn ask(statement: &Value) -> Says {
         let role = Role { arn: "arn:aws:iam::123456789012:role/nodes".to_owned() };
         let resource = "arn:aws:s3:::logs/eks_i-0123abcd_x.tar.gz";
-        let ask = Ask { role: &role, action: "s3:PutObject", resource, via: Some("s3.eu-central-1.amazonaws.com".to_owned()) };
+        let ask = Ask {
+            role: &role,
+            action: "s3:PutObject",
+            resource,
+            via: Some("s3.eu-central-1.amazonaws.com".to_owned()),
+        };
         says(&json!({ "Version": "2012-10-17", "Statement": statement }).to_string(), &ask).unwrap()
     }
 
@@ -246,9 +251,13 @@ mod tests {
         ] {
             assert_eq!(ask(&allow(&more)), says, "{more}");
         }
-        let not = json!({ "Effect": "Deny", "Principal": "*", "Action": "*", "NotResource": "arn:aws:s3:::logs/eks_*" });
+        let not =
+            json!({ "Effect": "Deny", "Principal": "*", "Action": "*", "NotResource": "arn:aws:s3:::logs/eks_*" });
         assert_eq!(ask(&not), Says::Silent);
-        assert_eq!(ask(&json!([allow(&json!({})), allow(&json!({ "Effect": "Deny", "Sid": "No" }))])), Says::Deny("No".to_owned()));
+        assert_eq!(
+            ask(&json!([allow(&json!({})), allow(&json!({ "Effect": "Deny", "Sid": "No" }))])),
+            Says::Deny("No".to_owned())
+        );
     }
 
     #[test]
@@ -267,10 +276,15 @@ mod tests {
         ] {
             assert_eq!(ask(&allow(&json!({ "Condition": condition }))), says, "{condition}");
         }
-        let denied = allow(&json!({ "Effect": "Deny", "Sid": "V", "Condition": { "StringNotEquals": { "aws:SourceVpce": "vpce-1" } } }));
+        let denied = allow(
+            &json!({ "Effect": "Deny", "Sid": "V", "Condition": { "StringNotEquals": { "aws:SourceVpce": "vpce-1" } } }),
+        );
         let says = ask(&json!([allow(&json!({})), denied]));
         assert_eq!(says, Says::Depends("V denies it, where StringNotEquals aws:SourceVpce vpce-1".to_owned()));
-        assert!(super::says("{", &Ask { role: &Role { arn: String::new() }, action: "a", resource: "b", via: None }).is_err());
+        assert!(
+            super::says("{", &Ask { role: &Role { arn: String::new() }, action: "a", resource: "b", via: None })
+                .is_err()
+        );
     }
 
     #[test]

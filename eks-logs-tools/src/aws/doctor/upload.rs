@@ -15,11 +15,7 @@ const ON_BUCKET: [&str; 2] = ["s3:GetBucketPolicyStatus", "s3:GetBucketAcl"];
 const ON_KEY: [&str; 2] = ["kms:GenerateDataKey", "kms:Decrypt"];
 
 /// Checks the bucket's policy, and for each role whether it may upload and encrypt.
-pub(super) async fn check(
-    access: &dyn Access,
-    roles: &BTreeMap<Role, InstanceId>,
-    checks: &mut Vec<Check>,
-) {
+pub(super) async fn check(access: &dyn Access, roles: &BTreeMap<Role, InstanceId>, checks: &mut Vec<Check>) {
     let bucket = match access.bucket().await {
         Ok(bucket) => bucket,
         Err(why) => {
@@ -31,7 +27,8 @@ pub(super) async fn check(
     checks.push(match bucket.is_public {
         Some(true) => {
             let detail = "it is public: the document does not upload to it, and logs must not lie there";
-            let block = format!("aws s3api put-public-access-block --bucket {} with all four settings true", bucket.bucket);
+            let block =
+                format!("aws s3api put-public-access-block --bucket {} with all four settings true", bucket.bucket);
             let fix = vec![block, "remove the statement that allows everybody".to_owned()];
             Check::failed("bucket-policy", subject, detail, fix)
         }
@@ -93,7 +90,9 @@ async fn way(
         Err(why) => return Way::Unknown(format!("{action}: {why}"), "try again".to_owned()),
     };
     match (own, of_resource) {
-        (OwnPolicies::Deny, _) => Way::Denied(format!("a policy of the role, its boundary or the organisation denies {action}")),
+        (OwnPolicies::Deny, _) => {
+            Way::Denied(format!("a policy of the role, its boundary or the organisation denies {action}"))
+        }
         (_, Says::Depends(what)) if what.contains(" denies ") || own == OwnPolicies::Silent => {
             Way::Unknown(format!("{action}: {what}"), "see that the condition holds for the nodes".to_owned())
         }
@@ -144,13 +143,18 @@ async fn upload(access: &dyn Access, bucket: &BucketAccess, role: &Role, node: &
     let arn = format!("arn:{}:s3:::{}", role.partition(), bucket.bucket);
     let object = format!("{arn}/eks_{node}_00000000-0000-4000-8000-000000000000.tar.gz");
     let mut ways = Vec::new();
-    let asked = ON_OBJECTS.iter().map(|action| (*action, &object)).chain(ON_BUCKET.iter().map(|action| (*action, &arn)));
+    let asked =
+        ON_OBJECTS.iter().map(|action| (*action, &object)).chain(ON_BUCKET.iter().map(|action| (*action, &arn)));
     for (action, resource) in asked {
         let way = way(access, role, action, resource, bucket.policy.as_deref(), None, false).await;
         ways.push((action.to_owned(), way));
     }
     let fix = vec![
-        format!("deploy with --node-role {}, or attach the policy of the stack's output NodeUploadPolicyArn to {}", role.arn, role.name()),
+        format!(
+            "deploy with --node-role {}, or attach the policy of the stack's output NodeUploadPolicyArn to {}",
+            role.arn,
+            role.name()
+        ),
         format!(
             "elsewhere, allow the role {} on {arn}/eks_*.tar.gz and {} on {arn}",
             ON_OBJECTS.join(", "),
@@ -169,7 +173,8 @@ async fn encrypt(access: &dyn Access, name: &str, key: &Result<KeyAccess, Error>
         }
         Ok(key) => key,
         Err(why) => {
-            let fix = "allow kms:DescribeKey and kms:GetKeyPolicy on the key to the identity that runs doctor".to_owned();
+            let fix =
+                "allow kms:DescribeKey and kms:GetKeyPolicy on the key to the identity that runs doctor".to_owned();
             return Check::unknown(id, role.name(), format!("the policy of {name} is not known: {why}"), vec![fix]);
         }
     };
