@@ -54,6 +54,8 @@ class Api(http.server.BaseHTTPRequestHandler):
 def emulator():
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Api)
     server.daemon_threads = True
+    # A function that is ended breaks its connection off.
+    server.handle_error = lambda *_: None
     server.events, server.answers = queue.Queue(), queue.Queue()
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server

@@ -349,6 +349,7 @@ async fn each_fault_is_found_with_its_fix() {
     let bare = account.machine(None).await;
     let unknown = account.machine(Some(&account.bucket)).await;
     account.fake.node(&bare, FakeNode { ping: "ConnectionLost".to_owned(), ..FakeNode::default() });
+    account.fake.node(&unknown, FakeNode { ping: String::new(), ..FakeNode::default() });
     account.script.lock().unwrap().public = true;
     let answer = account.checks().await;
     assert!(!answer.healthy);

@@ -9,8 +9,9 @@ use xxhash_rust::xxh3::xxh3_64;
 /// (docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html).
 pub const LIMIT: usize = 6_000_000;
 
-/// The argument that asks for a further part of an answer, and the field that says which part it is.
+/// The argument that asks for a further part of an answer.
 pub const CURSOR: &str = "cursor";
+/// The field of an answer that says which part it is.
 pub const PART: &str = "answerPart";
 
 /// Bytes of a list that stays where it is in every part.

@@ -97,7 +97,7 @@ async fn answers_stay_below_the_limit_and_lose_nothing() {
     let many: String = (0..40_000).map(|n| format!("needle {n} {}\n", "\\\"x".repeat(60))).collect();
     let key = "eks_i-0123456789abcdef0_large.tar.gz";
     let files: [(&str, &[u8]); 3] =
-        [("var_log/long.log", &long), ("var_log/line.log", &line), ("var_log/many.log", many.as_bytes())];
+        [("kubelet/kubelet.log", &long), ("var_log/line.log", &line), ("var_log/many.log", many.as_bytes())];
     account.put(key, archive(&files)).await;
     assert!(ingest.invoke(Event::new(&account.notification(&[key]))).await.answered);
     for (file, content) in &files[..2] {
