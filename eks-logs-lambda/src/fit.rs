@@ -52,26 +52,45 @@ pub fn smaller(tool: &str, arguments: &Map<String, Value>, answer: &Value, bytes
     Some(arguments)
 }
 
-/// A smaller piece of the file from the same place; within one long line, a piece of that.
+/// A smaller piece of the file from the same place. Ends stay where lines end, or whoever goes on from there would lose the rest of one;
+/// `None` for a single line that is too long, which [`line_too_long`] speaks of.
 fn less_of_a_file(
     mut arguments: Map<String, Value>,
     answer: &Value,
     share: impl Fn(u64) -> u64,
 ) -> Option<Map<String, Value>> {
-    let lines = arguments.get("lineCount").and_then(Value::as_u64).unwrap_or(1000);
-    if arguments.get("startLine").is_some_and(|line| !line.is_null()) && lines > 1 {
+    if arguments.get("startLine").is_some_and(|line| !line.is_null()) {
+        let lines = arguments.get("lineCount").and_then(Value::as_u64).unwrap_or(1000);
+        if lines <= 1 {
+            return None;
+        }
         arguments.insert("lineCount".to_owned(), json!(share(lines).max(1)));
         return Some(arguments);
     }
     let (start, end) = (answer["startByte"].as_u64()?, answer["endByte"].as_u64()?);
     let length = end.checked_sub(start).filter(|length| *length > 1)?;
-    arguments.remove("startLine");
-    arguments.remove("lineCount");
+    let exact = arguments.get("exact").and_then(Value::as_bool) == Some(true);
+    let asked = arguments.get("endByte").and_then(Value::as_u64).map_or(length, |asked| asked.saturating_sub(start));
+    // It is much longer than what was asked for: the end of a line is far.
+    if !exact && asked < length / 2 {
+        return None;
+    }
     arguments.insert("startByte".to_owned(), json!(start));
     arguments.insert("endByte".to_owned(), json!(start + share(length).max(1)));
-    // Whole lines would bring the same line again.
-    arguments.insert("exact".to_owned(), json!(true));
     Some(arguments)
+}
+
+/// What is answered where one line of a file takes more than Lambda carries.
+pub fn line_too_long(answer: &Value) -> Failure {
+    let start = answer["startByte"].as_u64().unwrap_or(0);
+    Failure::new(
+        Code::TooLarge,
+        format!("the line at byte {start} takes more than Lambda carries"),
+        format!(
+            "read it in pieces: exact true with startByte {start} and endByte {}, then on from nextChunkToken, with exact each time",
+            start + 1_000_000
+        ),
+    )
 }
 
 /// A place in the lists of an answer, of use for the same answer only.
@@ -221,13 +240,17 @@ mod tests {
     #[test]
     fn a_file_is_read_in_smaller_pieces_from_the_same_place() {
         let answer = json!({ "startByte": 1000, "endByte": 5_001_000 });
-        let lines =
-            smaller("read", &arguments(json!({ "logKey": "a", "startLine": -500 })), &answer, LIMIT * 2).unwrap();
+        let less = |asked: Value| smaller("read", &arguments(asked), &answer, LIMIT * 2);
+        let lines = less(json!({ "logKey": "a", "startLine": -500 })).unwrap();
         assert_eq!((lines["startLine"].as_i64(), lines["lineCount"].as_u64()), (Some(-500), Some(450)));
-        let one = arguments(json!({ "logKey": "a", "startLine": 7, "lineCount": 1 }));
-        let bytes = smaller("read", &one, &answer, LIMIT * 2).unwrap();
+        let bytes = less(json!({ "logKey": "a", "startByte": 990, "endByte": 5_000_990 })).unwrap();
         assert_eq!((bytes["startByte"].as_u64(), bytes["endByte"].as_u64()), (Some(1000), Some(2_251_000)));
-        assert_eq!((bytes.get("startLine"), bytes.get("lineCount"), &bytes["exact"]), (None, None, &json!(true)));
+        assert!(bytes.get("exact").is_none(), "an end inside a line would lose its rest");
+        // One line, which a smaller range brings again.
+        assert!(less(json!({ "logKey": "a", "startLine": 7, "lineCount": 1 })).is_none());
+        assert!(less(json!({ "logKey": "a", "startByte": 1000, "endByte": 1_251_000 })).is_none());
+        assert!(less(json!({ "logKey": "a", "startByte": 1000, "endByte": 1_251_000, "exact": true })).is_some());
+        assert!(line_too_long(&answer).details.suggestion.contains("startByte 1000 and endByte 1001000"));
     }
 
     #[test]

@@ -129,6 +129,7 @@ async fn answer(tool: &Tool, context: &Context, mut arguments: Map<String, Value
         }
         match fit::smaller(name, &arguments, &answer, bytes) {
             Some(less) => arguments = less,
+            None if name == "read" => return Err(fit::line_too_long(&answer)),
             None => return fit::part(answer, cursor, fit::LIMIT, wire_cost),
         }
     }
