@@ -100,10 +100,16 @@ async fn answers_stay_below_the_limit_and_lose_nothing() {
         [("kubelet/kubelet.log", &long), ("var_log/line.log", &line), ("var_log/many.log", many.as_bytes())];
     account.put(key, archive(&files)).await;
     assert!(ingest.invoke(Event::new(&account.notification(&[key]))).await.answered);
-    for (file, content) in &files[..2] {
+    // A line that is too long alone is refused with the way to read it, which is the second round.
+    let line = json!({ "instanceId": "i-0123456789abcdef0", "logKey": files[1].0, "startByte": 0 });
+    let (status, refused) = function.call("read", &line).await;
+    assert_eq!((status, &refused["code"]), (413, &json!("too_large")), "{}", refused["error"]);
+    assert!(refused["details"]["suggestion"].as_str().unwrap().contains("exact true with startByte 0"));
+    for ((file, content), exact) in files[..2].iter().zip([false, true]) {
         let (mut at, mut rounds, mut whole) = (0_u64, 0, Vec::new());
         loop {
-            let arguments = json!({ "instanceId": "i-0123456789abcdef0", "logKey": file, "startByte": at, "endByte": at + (5 << 20) });
+            let end = (at + (5 << 20)).min(content.len() as u64);
+            let arguments = json!({ "instanceId": "i-0123456789abcdef0", "logKey": file, "startByte": at, "endByte": end, "exact": exact });
             let ended = function.invoke(Event::of_gateway("read", &arguments)).await;
             assert!(ended.bytes < LARGEST, "{}", ended.bytes);
             let (status, answer) = ended.told();
