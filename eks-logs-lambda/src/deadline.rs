@@ -1,6 +1,7 @@
 //! A store whose walks end in time: what was not read until then is refused with the reason, so that the answer that is made of the rest
 //! says what it does not cover.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,18 +18,30 @@ use tokio::time::Instant;
 /// What is said of a file that was not read, or not to its end.
 const OVER: &str = "the function's time was nearly over";
 
+type Over = Arc<dyn Fn() -> bool + Send + Sync>;
+
 /// A store with a deadline for walks.
-#[derive(Debug)]
 pub(crate) struct Until {
     store: Arc<dyn Store>,
-    at: Instant,
+    over: Over,
     left_out: Arc<AtomicU64>,
+}
+
+impl fmt::Debug for Until {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Until").field("store", &self.store).finish_non_exhaustive()
+    }
 }
 
 impl Until {
     /// `left_out` counts the files that a walk did not read to their end.
     pub(crate) fn new(store: Arc<dyn Store>, at: Instant, left_out: Arc<AtomicU64>) -> Self {
-        Self { store, at, left_out }
+        Self::when(store, Arc::new(move || Instant::now() >= at), left_out)
+    }
+
+    /// Walks end when `over` says so.
+    fn when(store: Arc<dyn Store>, over: Over, left_out: Arc<AtomicU64>) -> Self {
+        Self { store, over, left_out }
     }
 }
 
@@ -67,7 +80,7 @@ impl Store for Until {
     }
 
     async fn walk(&self, prefix: &StorePath, sink: &mut dyn FileSink) -> Result<()> {
-        let mut ending = Ending { sink, prefix, at: self.at, left_out: &self.left_out, file: File::Read };
+        let mut ending = Ending { sink, prefix, over: &self.over, left_out: &self.left_out, file: File::Read };
         self.store.walk(prefix, &mut ending).await
     }
 
@@ -107,21 +120,15 @@ enum File {
 struct Ending<'a> {
     sink: &'a mut dyn FileSink,
     prefix: &'a StorePath,
-    at: Instant,
+    over: &'a Over,
     left_out: &'a AtomicU64,
     file: File,
-}
-
-impl Ending<'_> {
-    fn is_over(&self) -> bool {
-        Instant::now() >= self.at
-    }
 }
 
 #[async_trait]
 impl FileSink for Ending<'_> {
     async fn begin(&mut self, file: &Object) -> Result<Flow> {
-        if !self.is_over() {
+        if !(self.over)() {
             self.file = File::Read;
             return self.sink.begin(file).await;
         }
@@ -138,7 +145,7 @@ impl FileSink for Ending<'_> {
 
     async fn filled(&mut self, count: usize) -> Result<Flow> {
         let flow = self.sink.filled(count).await?;
-        if flow == Flow::Read && self.is_over() {
+        if flow == Flow::Read && (self.over)() {
             self.file = File::Cut;
             self.left_out.fetch_add(1, Ordering::Relaxed);
             return Ok(Flow::Skip);
@@ -170,36 +177,50 @@ impl FileSink for Ending<'_> {
 #[cfg(test)]
 mod tests {
     use eks_logs_core::{LocalStore, Located};
-    use eks_logs_tools::{Bundles, Call, Context, tool};
+    use eks_logs_tools::{Bundles, Call, Context, Failure, tool};
     use serde_json::json;
 
     use super::*;
 
-    /// One finding in a file that is read, and one in a file that is not.
+    /// One finding in a file that is read first, and one in a file behind it.
     fn bundle() -> tempfile::TempDir {
         let root = tempfile::tempdir().unwrap();
-        std::fs::create_dir(root.path().join("kernel")).unwrap();
         let fault = "[ 4711.123456] nf_conntrack: nf_conntrack: table full, dropping packet\n";
-        std::fs::write(root.path().join("kernel/dmesg.current"), fault).unwrap();
+        let other = "[ 4712.123456] EXT4-fs error (device nvme0n1p1): ext4_find_entry:1455: inode #2: comm ls: reading directory\n";
+        for (name, line) in [("dmesg.current", fault), ("dmesg.human.current", other)] {
+            std::fs::create_dir_all(root.path().join("kernel")).unwrap();
+            std::fs::write(root.path().join("kernel").join(name), line).unwrap();
+        }
         root
     }
 
-    async fn errors(root: &tempfile::TempDir, at: Instant) -> (serde_json::Value, u64) {
+    async fn errors(root: &tempfile::TempDir, over: Over) -> (Result<serde_json::Value, Failure>, u64) {
         let left_out = Arc::default();
-        let store = Until::new(Arc::new(LocalStore::open(root.path()).unwrap()), at, Arc::clone(&left_out));
+        let store = Until::when(Arc::new(LocalStore::open(root.path()).unwrap()), over, Arc::clone(&left_out));
         let context = Context::new(Bundles::One(Located::in_store(store)));
-        let answer = tool("errors").unwrap().call(&context, json!({}), Call::default()).await.unwrap();
+        let answer = tool("errors").unwrap().call(&context, json!({}), Call::default()).await;
         (answer, left_out.load(Ordering::Relaxed))
     }
 
     #[tokio::test]
     async fn what_was_not_read_in_time_is_said() {
         let root = bundle();
-        let (in_time, none) = errors(&root, Instant::now() + std::time::Duration::from_secs(3600)).await;
-        assert_eq!((in_time["totalFindings"].as_u64(), none), (Some(1), 0));
-        let (late, one) = errors(&root, Instant::now()).await;
-        assert_eq!((late["totalFindings"].as_u64(), one), (Some(0), 1));
-        assert!(late["coverage_report"].to_string().contains(OVER), "{}", late["coverage_report"]);
-        assert!(late["coverage_report"].to_string().contains("kernel/dmesg.current"), "{}", late["coverage_report"]);
+        let (whole, none) = errors(&root, Arc::new(|| false)).await;
+        let whole = whole.unwrap();
+        assert_eq!(none, 0);
+        // Asked before each file and behind each piece: the second file is the first that is too late.
+        let asked = AtomicU64::new(0);
+        let (late, one) = errors(&root, Arc::new(move || asked.fetch_add(1, Ordering::Relaxed) >= 2)).await;
+        let late = late.unwrap();
+        assert_eq!((late["totalFindings"].as_u64(), one), (Some(1), 1));
+        assert!(whole["totalFindings"].as_u64() > late["totalFindings"].as_u64());
+        let coverage = late["coverage_report"].to_string();
+        assert!(coverage.contains(OVER) && coverage.contains("kernel/dmesg.human.current"), "{coverage}");
+        // Cut within the first file, nothing of the second.
+        let asked = AtomicU64::new(0);
+        let (_, two) = errors(&root, Arc::new(move || asked.fetch_add(1, Ordering::Relaxed) >= 1)).await;
+        assert_eq!(two, 2);
+        let (nothing, two) = errors(&root, Arc::new(|| true)).await;
+        assert!(nothing.is_err() && two == 2);
     }
 }

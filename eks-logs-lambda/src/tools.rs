@@ -83,15 +83,13 @@ impl Tools {
         let left_out = left_out.load(Ordering::Relaxed);
         let failure = match outcome {
             Ok(Ok(Ok(answer))) => return (Some(tool), finished(answer, left_out)),
+            // No file was read, which is no fault of the bundle.
+            Ok(Ok(Err(failure))) if failure.code == Code::Unreadable && left_out > 0 => too_late(&name),
             Ok(Ok(Err(failure))) => failure,
             Ok(Err(_)) => Failure::new(Code::Internal, "internal error: the call did not end well", "report this"),
             Err(_) => {
                 stop.abort();
-                Failure::new(
-                    Code::Stopped,
-                    format!("{name}: no answer within the function's time, and nothing of it to tell"),
-                    "ask for less (one node, a window of time, one severity), or give the function more time",
-                )
+                too_late(&name)
             }
         };
         (Some(tool), refused(&failure, left_out))
@@ -106,6 +104,14 @@ impl Tools {
         }
         context
     }
+}
+
+fn too_late(tool: &str) -> Failure {
+    Failure::new(
+        Code::Stopped,
+        format!("{tool}: no answer within the function's time, and nothing of it to tell"),
+        "ask for less (one node, a window of time, one severity), or give the function more time",
+    )
 }
 
 /// Calls a tool, and again for less while the answer is larger than Lambda carries.
