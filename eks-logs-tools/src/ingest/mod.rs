@@ -12,8 +12,8 @@ use std::sync::Arc;
 use eks_logs_core::bundle::{Ingested, Manifest, ingested, records, without};
 use eks_logs_core::collection::record::{self, IngestFailure};
 use eks_logs_core::{
-    ArchiveStore, CollectionName, ExecutionId, Located, Object, PutMode, Store, StoreExt as _, StorePath, StoreWriter,
-    Version,
+    ARCHIVE_SUFFIXES, ArchiveStore, CollectionName, ExecutionId, Located, Object, PutMode, Store, StoreExt as _,
+    StorePath, StoreWriter, Version,
 };
 use eks_logs_findings::baseline::Observation;
 use eks_logs_findings::index::{self, Of, STORED_EVIDENCE, Stored};
@@ -96,7 +96,7 @@ pub async fn ingest_archive(
 
 /// Where the files of an archive go.
 fn root_of(archive: &StorePath) -> Result<StorePath, Failure> {
-    let stem = [".tar.gz", ".tgz", ".tar", ".zip"].iter().find_map(|ending| archive.as_str().strip_suffix(ending));
+    let stem = ARCHIVE_SUFFIXES.iter().find_map(|ending| archive.as_str().strip_suffix(ending));
     let Some(stem) = stem.filter(|_| ArchiveStore::is_archive_name(archive.name())) else {
         return Err(Failure::new(
             Code::BadArgument,
