@@ -77,18 +77,18 @@ pub async fn ingest_archive(
     let root = root_of(archive)?;
     let mut object = writer.head(archive).await?;
     for _ in 0..ROUNDS {
-        let result = once(&writer, &object, &root, context, at, call).await;
-        if let Ok(Some(answer)) = result {
-            return Ok(answer);
+        match once(&writer, &object, &root, context, at, call).await {
+            Ok(Some(answer)) => return Ok(answer),
+            Ok(None) => object = writer.head(archive).await?,
+            // What fails while the archive is replaced says nothing of the one that is there now.
+            Err(failure) => match writer.head(archive).await {
+                Ok(now) if now.version != object.version => object = now,
+                _ => {
+                    remember(writer.as_ref(), &object, &failure, at).await;
+                    return Err(failure);
+                }
+            },
         }
-        let now = writer.head(archive).await?;
-        if let Err(failure) = result
-            && now.version == object.version
-        {
-            remember(writer.as_ref(), &object, &failure, at).await;
-            return Err(failure);
-        }
-        object = now;
     }
     let error = format!("{archive}: it was replaced again and again while it was read");
     Err(Failure::new(Code::Conflict, error, "ingest it again when nobody uploads under this name any more"))
