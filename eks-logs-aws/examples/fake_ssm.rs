@@ -47,7 +47,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         other => drop(other?),
     }
     let fake = FakeSsm::start(options).await;
-    println!("export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=testsecret AWS_REGION=us-east-1");
+    println!("export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=testsecret");
+    // Version 1 of the AWS CLI reads the second only.
+    println!("export AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1");
     println!("export AWS_ENDPOINT_URL={} AWS_ENDPOINT_URL_S3={}", fake.url(), servers.s3);
     println!("node=$(aws ec2 run-instances --image-id ami-1e749f67 --query 'Instances[0].InstanceId' --output text)");
     println!("eks-logs collect $node --store s3://{bucket} --wait");
