@@ -128,7 +128,8 @@ class Template(unittest.TestCase):
         rules = bucket["LifecycleConfiguration"]["Rules"]
         expiring = {rule["Prefix"]: rule["ExpirationInDays"] for rule in rules if "ExpirationInDays" in rule}
         # A rule without a prefix would take baselines with the logs.
-        self.assertEqual(set(expiring), {"eks_", "idempotency/", "execution-regions/", "batches/", "baselines/"})
+        records = {"idempotency/", "execution-regions/", "batches/", "ingest-failures/", "baselines/"}
+        self.assertEqual(set(expiring), records | {"eks_"})
         self.assertEqual(expiring["eks_"], {"Ref": "BundleRetentionDays"})
         self.assertTrue(any("NoncurrentVersionExpiration" in rule for rule in rules), "deleted must mean deleted")
         self.assertTrue(any("AbortIncompleteMultipartUpload" in rule for rule in rules))

@@ -1,20 +1,30 @@
 //! Listings, page by page.
 
 use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
 
-use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
+use aws_sdk_s3::error::SdkError;
+use aws_sdk_s3::operation::list_objects_v2::{ListObjectsV2Error, ListObjectsV2Output};
+use aws_sdk_s3::types::EncodingType;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use eks_logs_core::store::{Children, ObjectStream};
-use eks_logs_core::{Error, Object, Refusal, Result, Store as _, StorePath};
+use eks_logs_core::{Error, Object, Refusal, Result, Store as _, StorePath, Version};
 use futures_lite::stream;
+use percent_encoding::percent_decode_str;
 
 use super::S3Store;
-use crate::error::Asked;
+use crate::error::{Asked, answered, chain, meaning};
 
 /// What a listing yields.
 pub(super) enum Entry {
     Object(Object),
     /// A key that no path can hold.
     Refused(Refusal),
+}
+
+/// Whether the service answered well, and what it answered could not be read.
+fn is_unreadable(why: &SdkError<ListObjectsV2Error, HttpResponse>) -> bool {
+    matches!(why, SdkError::ResponseError(_)) || answered(why).0 == Some(200)
 }
 
 /// A listing that is read as it is wanted.
@@ -27,22 +37,83 @@ pub(super) struct Listing {
     over: bool,
 }
 
+/// One page of a listing, its keys as they are.
+struct Page {
+    directories: Vec<String>,
+    objects: Vec<(String, u64, Option<Version>)>,
+    next: Option<String>,
+}
+
+impl Page {
+    fn of(answer: &ListObjectsV2Output) -> Self {
+        // A server that was asked for encoded keys and does not say that it has encoded them has not.
+        let encoded = answer.encoding_type() == Some(&EncodingType::Url);
+        let plain = |key: Option<&str>| {
+            let key = key.unwrap_or_default();
+            if !encoded {
+                return key.to_owned();
+            }
+            // As in a form: S3 writes a blank as a plus sign.
+            percent_decode_str(&key.replace('+', " ")).decode_utf8_lossy().into_owned()
+        };
+        let more = answer.is_truncated() == Some(true);
+        Self {
+            directories: answer.common_prefixes().iter().map(|prefix| plain(prefix.prefix())).collect(),
+            objects: answer
+                .contents()
+                .iter()
+                .map(|object| (plain(object.key()), super::size(object.size()), super::version(object.e_tag())))
+                .collect(),
+            next: answer.next_continuation_token().filter(|_| more).map(str::to_owned),
+        }
+    }
+}
+
 impl S3Store {
-    async fn page(
+    async fn page(&self, beginning: &str, delimiter: Option<&str>, next: Option<String>) -> Result<Page> {
+        let uri = format!("s3://{}/{beginning}", self.inner.location.bucket);
+        let asked = Asked { path: &uri, action: "s3:ListBucket" };
+        let encoded = self.inner.encoded_keys.load(Ordering::Relaxed);
+        let why = match self.page_as(beginning, delimiter, next.as_deref(), encoded).await {
+            Ok(page) => return Ok(Page::of(&page)),
+            Err(why) => why,
+        };
+        if !is_unreadable(&why) {
+            return Err(meaning(&asked, &why));
+        }
+        // A key may hold characters that XML cannot. One such key must not keep all others from being seen.
+        let again = match encoded {
+            false => self.page_as(beginning, delimiter, next.as_deref(), true).await,
+            true => Err(why),
+        };
+        match again {
+            Ok(page) => {
+                self.inner.encoded_keys.store(true, Ordering::Relaxed);
+                Ok(Page::of(&page))
+            }
+            Err(why) if is_unreadable(&why) => {
+                let detail = format!("the listing cannot be read, a key may hold what XML cannot: {}", chain(&why));
+                Err(Error::Unavailable { path: uri, detail })
+            }
+            Err(why) => Err(meaning(&asked, &why)),
+        }
+    }
+
+    async fn page_as(
         &self,
         beginning: &str,
         delimiter: Option<&str>,
-        next: Option<String>,
-    ) -> Result<ListObjectsV2Output> {
-        let uri = format!("s3://{}/{beginning}", self.inner.location.bucket);
-        let asked = Asked { path: &uri, action: "s3:ListBucket" };
-        self.ask(&asked, |client| {
+        next: Option<&str>,
+        encoded: bool,
+    ) -> Result<ListObjectsV2Output, SdkError<ListObjectsV2Error, HttpResponse>> {
+        self.ask_raw(|client| {
             client
                 .list_objects_v2()
                 .bucket(&self.inner.location.bucket)
                 .prefix(beginning)
                 .set_delimiter(delimiter.map(str::to_owned))
-                .set_continuation_token(next.clone())
+                .set_continuation_token(next.map(str::to_owned))
+                .set_encoding_type(encoded.then_some(EncodingType::Url))
                 .send()
         })
         .await
@@ -55,20 +126,19 @@ impl S3Store {
         let mut next = None;
         loop {
             let page = self.page(&below, Some("/"), next).await?;
-            for prefix in page.common_prefixes() {
-                let key = prefix.prefix().unwrap_or_default().trim_end_matches('/');
-                if let Some(Ok(path)) = self.inner.location.path(key) {
+            for key in page.directories {
+                if let Some(Ok(path)) = self.inner.location.path(key.trim_end_matches('/')) {
                     children.directories.push(path);
                 }
             }
-            for object in page.contents() {
+            for object in page.objects {
                 if let Some(Entry::Object(object)) = self.entry(object) {
                     children.objects.push(object);
                 }
             }
-            match (page.is_truncated(), page.next_continuation_token()) {
-                (Some(true), Some(token)) => next = Some(token.to_owned()),
-                _ => break,
+            match page.next {
+                Some(token) => next = Some(token),
+                None => break,
             }
         }
         children.directories.sort();
@@ -77,16 +147,14 @@ impl S3Store {
     }
 
     /// `None` for what is no file: the empty objects with a slash at their end that consoles make for directories.
-    fn entry(&self, object: &aws_sdk_s3::types::Object) -> Option<Entry> {
-        let key = object.key().unwrap_or_default();
-        let size = super::size(object.size());
+    fn entry(&self, (key, size, version): (String, u64, Option<Version>)) -> Option<Entry> {
         if key.ends_with('/') && size == 0 {
             return None;
         }
-        match self.inner.location.path(key)? {
+        match self.inner.location.path(&key)? {
             Ok(path) if path.is_root() => None,
-            Ok(path) => Some(Entry::Object(Object { path, size, version: super::version(object.e_tag()) })),
-            Err(why) => Some(Entry::Refused((key.to_owned(), why).into())),
+            Ok(path) => Some(Entry::Object(Object { path, size, version })),
+            Err(why) => Some(Entry::Refused((key, why).into())),
         }
     }
 
@@ -136,11 +204,9 @@ impl Listing {
                 return Ok(None);
             }
             let page = self.store.page(&self.beginning, None, self.next.take()).await?;
-            self.page.extend(page.contents().iter().filter_map(|object| self.store.entry(object)));
-            match (page.is_truncated(), page.next_continuation_token()) {
-                (Some(true), Some(token)) => self.next = Some(token.to_owned()),
-                _ => self.over = true,
-            }
+            self.page.extend(page.objects.into_iter().filter_map(|object| self.store.entry(object)));
+            self.over = page.next.is_none();
+            self.next = page.next;
         }
     }
 }

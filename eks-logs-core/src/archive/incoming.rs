@@ -57,7 +57,7 @@ pub async fn walk_incoming(
     limits: Limits,
     sink: &mut dyn FileSink,
 ) -> Result<()> {
-    // A small archive is over while its head is read; a stream that has ended must not be asked again.
+    // A small archive is over before its head is full, and is asked for more below.
     let mut bytes = bytes.fuse();
     let mut head = BytesMut::new();
     while head.len() < HEAD {
