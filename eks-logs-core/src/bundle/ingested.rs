@@ -180,7 +180,8 @@ impl FileSink for Shown<'_> {
     }
 }
 
-#[cfg(all(test, feature = "testing"))]
+#[cfg(feature = "testing")]
+#[cfg(test)]
 mod tests {
     use futures_lite::future::block_on;
 
