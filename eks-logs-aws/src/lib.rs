@@ -19,6 +19,8 @@
 //! ```
 
 #[cfg(feature = "inventory")]
+mod account;
+#[cfg(feature = "inventory")]
 pub mod inventory;
 pub mod s3;
 pub mod ssm;
@@ -29,6 +31,8 @@ mod config;
 mod error;
 mod timer;
 
+#[cfg(feature = "inventory")]
+pub use account::{Account, Collecting};
 pub use config::{Patience, load};
 #[cfg(feature = "inventory")]
 pub use inventory::Ec2EksInventory;

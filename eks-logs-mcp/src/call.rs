@@ -83,14 +83,6 @@ impl Runner {
         Self { context, places, waiting: AtomicUsize::new(0), may_wait: calls * 2, longest }
     }
 
-    /// Makes what tools work with, if nobody has asked for it yet.
-    pub(crate) fn warm_up(&self) {
-        let context = Arc::clone(&self.context);
-        tokio::task::spawn_blocking(move || {
-            LazyLock::force(&context);
-        });
-    }
-
     /// Calls a tool.
     pub(crate) async fn call(
         &self,

@@ -11,6 +11,7 @@ mod answer;
 mod args;
 mod bundles;
 mod call;
+mod cloud;
 mod completion;
 mod extras;
 mod offer;
@@ -23,6 +24,6 @@ mod task;
 mod telemetry;
 mod text;
 
-pub use args::{Args, Http, Limits, LogFormat};
+pub use args::{Account, Args, Http, Limits, LogFormat};
 pub use server::{Options, Server};
 pub use start::{StartError, context, run};

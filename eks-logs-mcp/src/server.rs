@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use eks_logs_findings::Catalogue;
 use eks_logs_tools::{Code, Context, Failure, Needs};
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, CancelTaskParams, CompleteRequestParams, CompleteResult,
@@ -119,22 +120,20 @@ impl Server {
 }
 
 impl Server {
-    /// Loads the rules a moment from now, so that the first call need not.
+    /// Loads the rules a moment from now, so that the first call need not. Nothing is asked over the network.
     pub(crate) fn warm_up(&self) {
-        let shared = Arc::clone(&self.shared);
-        tokio::spawn(async move {
+        tokio::spawn(async {
             tokio::time::sleep(WARM_UP).await;
-            shared.runner.warm_up();
+            tokio::task::spawn_blocking(Catalogue::builtin);
         });
     }
 
-    /// How many bundles the store holds; what is in its way otherwise.
+    /// How many bundles the store holds, where that can be told at once; what is in its way otherwise.
     ///
     /// # Errors
     /// As the store fails.
-    pub(crate) async fn reaches_store(&self) -> Result<usize, Failure> {
-        let count =
-            |context: &Context| futures_lite::future::block_on(crate::bundles::all(context)).map(|all| all.len());
+    pub(crate) async fn reaches_store(&self) -> Result<Option<usize>, Failure> {
+        let count = |context: &Context| futures_lite::future::block_on(crate::bundles::count(context));
         self.shared.runner.run(Arc::default(), count).await
     }
 }
@@ -168,7 +167,7 @@ impl Shared {
         let tool = self.offer.tool(name).ok_or_else(unknown)?;
         if tool.about.needs == Needs::Aws && !self.options.account {
             return Err(Failure::new(
-                Code::StoreUnavailable,
+                Code::NeedsAws,
                 format!("{name} needs an AWS account, and this server was started for bundles in a directory"),
                 "work with the bundles that there are (list resources), or start the server with --store s3://BUCKET",
             ));
@@ -240,7 +239,7 @@ impl Shared {
 }
 
 /// An answer on the wire.
-fn success(tool: &str, answer: Value, budget: usize) -> CallToolResult {
+pub(crate) fn success(tool: &str, answer: Value, budget: usize) -> CallToolResult {
     let told = text::of(tool, &answer, budget);
     let suspicious = text::quote::instruction_like(&answer);
     let mut result = CallToolResult::success(vec![ContentBlock::text(told)]);
@@ -335,18 +334,23 @@ impl ServerHandler for Server {
         let stop = StopOnDrop::new(&watch);
         let arguments = request.arguments.unwrap_or_default();
         let (shared, name) = (Arc::clone(&self.shared), request.name.to_string());
-        let (asked, running) = (arguments.clone(), Arc::clone(&watch));
+        // A call that starts something ends soon, and what it has started is the task: only that outlives this server.
+        let id = if follows { Tasks::id_of_call(&self.shared, &request.name, &arguments) } else { None };
+        let running = Arc::clone(&watch);
         let mut call = tokio::spawn(async move { shared.answer(&name, arguments, running).await });
         let later = async {
-            if follows {
-                tokio::time::sleep(self.shared.options.task_after).await
-            } else {
-                std::future::pending().await
+            match id {
+                Some(id) => {
+                    tokio::time::sleep(self.shared.options.task_after).await;
+                    id
+                }
+                None => std::future::pending().await,
             }
         };
         tokio::select! {
             answer = &mut call => match answer {
-                Ok(answer) => Ok(self.shared.tasks.or_follow(&request.name, answer, follows)),
+                Ok(answer) if follows => Ok(self.shared.tasks.or_follow(&self.shared, &request.name, answer)),
+                Ok(answer) => Ok(CallToolResponse::Complete(answer)),
                 Err(_) => Err(ErrorData::internal_error("the call was lost", None)),
             },
             () = self.shared.report(&watch, &context) => Err(ErrorData::internal_error("the call was lost", None)),
@@ -354,8 +358,8 @@ impl ServerHandler for Server {
                 watch.stop();
                 Err(ErrorData::internal_error("cancelled", None))
             }
-            () = later => {
-                let task = self.shared.tasks.adopt(&request.name, &asked, Arc::clone(&watch), call);
+            id = later => {
+                let task = self.shared.tasks.adopt(id, Arc::clone(&watch), call);
                 // The task goes on when this request has been answered.
                 stop.let_go();
                 Ok(CallToolResponse::Task(task))
@@ -450,7 +454,7 @@ impl ServerHandler for Server {
     }
 
     async fn cancel_task(&self, request: CancelTaskParams, _: RequestContext<RoleServer>) -> Result<(), ErrorData> {
-        self.shared.tasks.cancel(&request.task_id)
+        self.shared.tasks.cancel(&self.shared, &request.task_id).await
     }
 }
 

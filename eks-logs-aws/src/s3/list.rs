@@ -4,11 +4,15 @@ use std::collections::VecDeque;
 
 use aws_sdk_s3::operation::list_objects_v2::ListObjectsV2Output;
 use eks_logs_core::store::{Children, ObjectStream};
-use eks_logs_core::{Error, Object, Refusal, Result, Store as _, StorePath};
+use eks_logs_core::{Error, Object, Refusal, Result, Store as _, StorePath, Version};
 use futures_lite::stream;
+use xxhash_rust::xxh3::Xxh3;
 
 use super::S3Store;
 use crate::error::Asked;
+
+/// Keys that a service gives at once, at the most.
+const PAGE: i32 = 1000;
 
 /// What a listing yields.
 pub(super) enum Entry {
@@ -55,17 +59,7 @@ impl S3Store {
         let mut next = None;
         loop {
             let page = self.page(&below, Some("/"), next).await?;
-            for prefix in page.common_prefixes() {
-                let key = prefix.prefix().unwrap_or_default().trim_end_matches('/');
-                if let Some(Ok(path)) = self.inner.location.path(key) {
-                    children.directories.push(path);
-                }
-            }
-            for object in page.contents() {
-                if let Some(Entry::Object(object)) = self.entry(object) {
-                    children.objects.push(object);
-                }
-            }
+            self.gather(&page, &mut children);
             match (page.is_truncated(), page.next_continuation_token()) {
                 (Some(true), Some(token)) => next = Some(token.to_owned()),
                 _ => break,
@@ -74,6 +68,74 @@ impl S3Store {
         children.directories.sort();
         children.objects.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(children)
+    }
+
+    /// The next `most` of one level, behind a name (a directory's ends with a slash).
+    pub(super) async fn level_after(&self, directory: &StorePath, after: &str, most: usize) -> Result<Children> {
+        let beginning = self.inner.location.below(directory);
+        let uri = format!("s3://{}/{beginning}", self.inner.location.bucket);
+        let asked = Asked { path: &uri, action: "s3:ListBucket" };
+        // Behind a directory means behind all that is in it.
+        let behind = if after.ends_with('/') { format!("{after}{}", char::MAX) } else { after.to_owned() };
+        let mut start = (!after.is_empty()).then(|| format!("{beginning}{behind}"));
+        let mut next = None;
+        let mut children = Children::default();
+        loop {
+            // Two more than are wanted: a service may tell the directory again, and the one that stands for the directory itself.
+            let keys = i32::try_from(most.saturating_add(2)).unwrap_or(PAGE).min(PAGE);
+            let page = self
+                .ask(&asked, |client| {
+                    client
+                        .list_objects_v2()
+                        .bucket(&self.inner.location.bucket)
+                        .prefix(&beginning)
+                        .delimiter("/")
+                        .max_keys(keys)
+                        .set_start_after(start.clone())
+                        .set_continuation_token(next.clone())
+                        .send()
+                })
+                .await?;
+            self.gather(&page, &mut children);
+            children.keep_after(after, most);
+            match (page.is_truncated(), page.next_continuation_token()) {
+                (Some(true), Some(token)) if children.directories.len() + children.objects.len() < most => {
+                    (next, start) = (Some(token.to_owned()), None);
+                }
+                _ => break,
+            }
+        }
+        Ok(children)
+    }
+
+    fn gather(&self, page: &ListObjectsV2Output, children: &mut Children) {
+        for prefix in page.common_prefixes() {
+            let key = prefix.prefix().unwrap_or_default().trim_end_matches('/');
+            if let Some(Ok(path)) = self.inner.location.path(key) {
+                children.directories.push(path);
+            }
+        }
+        for object in page.contents() {
+            if let Some(Entry::Object(object)) = self.entry(object) {
+                children.objects.push(object);
+            }
+        }
+    }
+
+    /// A mark of everything below a prefix: keys, sizes and ETags.
+    pub(super) async fn state_below(&self, prefix: &StorePath) -> Result<Version> {
+        let mut listing = self.listing(prefix);
+        let mut hash = Xxh3::new();
+        while let Some(entry) = listing.next().await? {
+            match entry {
+                Entry::Object(object) => {
+                    let version = object.version.map(|version| version.0).unwrap_or_default();
+                    hash.update(format!("{}\0{}\0{version}\0", object.path, object.size).as_bytes());
+                }
+                Entry::Refused(refusal) => hash.update(format!("{refusal:?}\0").as_bytes()),
+            }
+        }
+        Ok(Version(format!("{:032x}", hash.digest128())))
     }
 
     /// `None` for what is no file: the empty objects with a slash at their end that consoles make for directories.

@@ -106,7 +106,8 @@ pub fn router(server: Server, settings: &Settings, ended: &CancellationToken) ->
 /// Whether bundles can be reached.
 async fn ready(State(server): State<Server>) -> Response {
     match server.reaches_store().await {
-        Ok(bundles) => axum::Json(json!({ "status": "ok", "bundles": bundles })).into_response(),
+        Ok(Some(bundles)) => axum::Json(json!({ "status": "ok", "bundles": bundles })).into_response(),
+        Ok(None) => axum::Json(json!({ "status": "ok" })).into_response(),
         Err(failure) => {
             let status = json!({ "status": "unavailable", "code": failure.code });
             (StatusCode::SERVICE_UNAVAILABLE, axum::Json(status)).into_response()
