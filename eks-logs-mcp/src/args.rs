@@ -21,6 +21,10 @@ pub struct Args {
     #[arg(long)]
     pub offline: bool,
 
+    /// Lists the schemas of answers to their last level, for clients that are programs. They take four times the room in a context window
+    #[arg(long)]
+    pub whole_schemas: bool,
+
     /// Adds the rules of a directory (DIR/AREA/NAME.toml)
     #[arg(long, value_name = "DIR")]
     pub rules: Option<std::path::PathBuf>,

@@ -22,11 +22,12 @@ pub(crate) struct Offer {
 }
 
 impl Offer {
-    /// The tools of a profile, or those that are named; `offline` leaves out what needs an account.
+    /// The tools of a profile, or those that are named; `offline` leaves out what needs an account, `whole_schemas` tells the schemas of
+    /// answers to their last level.
     ///
     /// # Errors
     /// `bad_argument` for a profile or a tool that there is not.
-    pub(crate) fn new(wanted: &str, offline: bool) -> Result<Self, Failure> {
+    pub(crate) fn new(wanted: &str, offline: bool, whole_schemas: bool) -> Result<Self, Failure> {
         let extras = Extras::builtin();
         let names: Vec<&str> = wanted.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
         let is_profile = |name: &str| matches!(name, "all" | "analysis") || extras.profiles.contains_key(name);
@@ -59,7 +60,7 @@ impl Offer {
                 "name a profile or a tool that needs no account, or leave --offline out",
             ));
         }
-        let listed: Vec<WireTool> = taken.iter().map(|tool| wire(tool)).collect();
+        let listed: Vec<WireTool> = taken.iter().map(|tool| wire(tool, whole_schemas)).collect();
         let tools = taken.iter().zip(&listed).map(|(tool, wire)| (tool.about.name, (*tool, wire.clone()))).collect();
         Ok(Self { tools, listed })
     }
@@ -78,8 +79,9 @@ impl Offer {
 }
 
 /// A tool as `tools/list` tells it.
-fn wire(tool: &Tool) -> WireTool {
+fn wire(tool: &Tool, whole_schemas: bool) -> WireTool {
     let about = &tool.about;
+    let output = if whole_schemas { output(tool) } else { outline(&output(tool)) };
     let (reads, destroys, once) = match about.effect {
         Effect::Reads => (true, false, true),
         Effect::AddsOnce => (false, false, true),
@@ -93,7 +95,7 @@ fn wire(tool: &Tool) -> WireTool {
         .open_world(about.needs == Needs::Aws);
     WireTool::new(about.name, about.description, Arc::new(input(tool)))
         .with_title(about.title)
-        .with_raw_output_schema(Arc::new(output(tool)))
+        .with_raw_output_schema(Arc::new(output))
         .with_annotations(annotations)
 }
 
@@ -167,13 +169,75 @@ fn output(tool: &Tool) -> JsonObject {
     schema
 }
 
+/// The first level of an answer's schema: names and types of its fields, and what the lists and objects hold. The whole schemas of the
+/// compact tools take more of a context window than an incident's answers do.
+fn outline(whole: &JsonObject) -> JsonObject {
+    let mut properties = JsonObject::new();
+    let failure =
+        json!({ "error": { "type": "string" }, "code": { "type": "string" }, "details": { "type": "object" } });
+    for fields in [whole.get("properties"), Some(&failure)] {
+        for (name, field) in fields.and_then(Value::as_object).into_iter().flatten() {
+            let kinds = kinds(field, whole, 0);
+            let mut told = JsonObject::new();
+            if let (Some(text), true) =
+                (field.get("description"), kinds.iter().any(|kind| matches!(*kind, "array" | "object")))
+            {
+                told.insert("description".to_owned(), text.clone());
+            }
+            match kinds.as_slice() {
+                [] => {}
+                [kind] => drop(told.insert("type".to_owned(), json!(kind))),
+                several => drop(told.insert("type".to_owned(), json!(several))),
+            }
+            properties.entry(name.clone()).or_insert(Value::Object(told));
+        }
+    }
+    object(json!({ "type": "object", "properties": properties, "required": ["success"] }))
+}
+
+/// The types that a schema lets through; none where it does not say.
+fn kinds<'a>(schema: &'a Value, whole: &'a JsonObject, depth: usize) -> Vec<&'a str> {
+    let named = |reference: &str| whole.get("$defs")?.get(reference.strip_prefix("#/$defs/")?);
+    let mut found = match (schema.get("type"), schema.get("$ref").and_then(Value::as_str)) {
+        (Some(Value::String(kind)), _) => vec![kind.as_str()],
+        (Some(Value::Array(several)), _) => several.iter().filter_map(Value::as_str).collect(),
+        (_, Some(reference)) if depth < 8 => {
+            named(reference).map(|schema| kinds(schema, whole, depth + 1)).unwrap_or_default()
+        }
+        _ => {
+            let any = ["anyOf", "oneOf"].iter().find_map(|name| schema.get(*name)).and_then(Value::as_array);
+            let each: Vec<Vec<&str>> = any.into_iter().flatten().map(|one| kinds(one, whole, depth + 1)).collect();
+            // One of which nothing is said may be anything.
+            if each.iter().any(Vec::is_empty) { Vec::new() } else { each.concat() }
+        }
+    };
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::answer::tokens::estimate;
+
+    #[test]
+    fn a_list_of_tools_leaves_room_for_answers() {
+        for (profile, most) in [("compact", 12_500), ("fifteen", 14_000), ("all", 18_500)] {
+            let listed = serde_json::to_string(Offer::new(profile, false, false).unwrap().listed()).unwrap();
+            let tokens = estimate(&listed);
+            assert!(tokens < most, "{profile}: {} bytes, about {tokens} tokens", listed.len());
+        }
+    }
 
     #[test]
     fn every_tool_has_a_form_that_clients_take() {
-        let offer = Offer::new("all", false).unwrap();
+        for offer in [false, true].map(|whole| Offer::new("all", false, whole).unwrap()) {
+            takes_form(&offer);
+        }
+    }
+
+    fn takes_form(offer: &Offer) {
         assert_eq!(offer.listed().len(), tools().len());
         for tool in offer.listed() {
             let (input, output) = (&tool.input_schema, tool.output_schema.as_ref().unwrap());
@@ -196,12 +260,12 @@ mod tests {
     #[test]
     fn profiles_and_names() {
         let names = |wanted: &str| -> Vec<String> {
-            Offer::new(wanted, true).unwrap().listed().iter().map(|tool| tool.name.to_string()).collect()
+            Offer::new(wanted, true, false).unwrap().listed().iter().map(|tool| tool.name.to_string()).collect()
         };
         assert_eq!(names("triage, rules"), ["triage", "rules"]);
         assert!(names("compact").len() < names("all").len());
         assert!(names("fifteen").len() <= 15);
-        let unknown = Offer::new("compakt", false).unwrap_err();
+        let unknown = Offer::new("compakt", false, false).unwrap_err();
         assert!(unknown.error.contains("compakt") && unknown.details.suggestion.contains("compact"), "{unknown:?}");
     }
 }

@@ -58,6 +58,8 @@ pub struct Options {
     pub tools: String,
     /// Hides what needs an AWS account.
     pub offline: bool,
+    /// Tells the schemas of answers to their last level, not the first one only.
+    pub whole_schemas: bool,
     /// An AWS account is at hand.
     pub account: bool,
     /// Tokens (estimated) of one answer.
@@ -75,6 +77,7 @@ impl Default for Options {
         Self {
             tools: "compact".to_owned(),
             offline: false,
+            whole_schemas: false,
             account: false,
             answer_tokens: 10_000,
             calls: 256,
@@ -112,7 +115,7 @@ impl Server {
     /// # Errors
     /// As [`Server::new`].
     pub fn making(context: impl FnOnce() -> Context + Send + 'static, options: Options) -> Result<Self, Failure> {
-        let offer = Offer::new(&options.tools, options.offline)?;
+        let offer = Offer::new(&options.tools, options.offline, options.whole_schemas)?;
         let context: Lazy = Arc::new(LazyLock::new(Box::new(context)));
         let runner = Runner::new(context, options.calls, options.longest_call);
         Ok(Self { shared: Arc::new(Shared { runner, offer, options, tasks: Tasks::default() }) })

@@ -148,6 +148,7 @@ pub async fn run(args: Args) -> Result<(), StartError> {
     let mut options = Options::default();
     options.tools.clone_from(&args.tools);
     options.offline = args.offline;
+    options.whole_schemas = args.whole_schemas;
     options.account = is_bucket(&args.store);
     options.answer_tokens = args.limits.answer_tokens as usize;
     options.calls = args.limits.calls.into();

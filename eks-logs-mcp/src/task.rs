@@ -149,9 +149,8 @@ impl Tasks {
     /// stays an answer: it says itself how its work is followed.
     pub(crate) fn or_follow(&self, shared: &Shared, tool: &str, result: CallToolResult) -> CallToolResponse {
         let following = Extras::builtin().of(tool).task.as_ref();
-        let following = following.filter(|following| {
-            result.is_error != Some(true) && shared.offer.tool(&following.tool).is_some()
-        });
+        let following =
+            following.filter(|following| result.is_error != Some(true) && shared.offer.tool(&following.tool).is_some());
         let answer = result.structured_content.as_ref().and_then(Value::as_object);
         let id = following.zip(answer).and_then(|(following, answer)| {
             let id = answer.get(&following.id)?.as_str()?.to_owned();

@@ -134,7 +134,8 @@ pub async fn reads(store: &dyn Store, fixture: &Fixture) {
     loop {
         let next = store.children_after(&root, &after, 1).await.expect("the next one");
         let names = next.directories.iter().map(|path| format!("{}/", path.name()));
-        let mut names: Vec<String> = names.chain(next.objects.iter().map(|object| object.path.name().to_owned())).collect();
+        let mut names: Vec<String> =
+            names.chain(next.objects.iter().map(|object| object.path.name().to_owned())).collect();
         assert!(names.len() <= 1, "more than was asked for: {names:?}");
         let Some(name) = names.pop() else { break };
         assert!(name > after, "{name} does not stand behind {after}");

@@ -91,7 +91,8 @@ pub(crate) async fn list(
                         }
                         page.extend(of_bundle(known));
                         // A bundle that cannot be read is listed without files; reading it says why.
-                        let files = bundles::files(context, &known.id).await.map(|(_, files)| files).unwrap_or_default();
+                        let files =
+                            bundles::files(context, &known.id).await.map(|(_, files)| files).unwrap_or_default();
                         if let Some(place) = fill(&mut page, &known.id, files.iter()) {
                             return Ok((page, Some(place)));
                         }

@@ -13,7 +13,7 @@ use eks_logs_tools::{Bundles, Call, Context, ingest_archive};
 use jiff::Timestamp;
 use rmcp::service::{ClientLifecycleMode, ClientServiceExt};
 use rmcp::transport::TokioChildProcess;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::process::Command;
 
 use crate::support::{Client, Running, command, modern, sample};
@@ -136,9 +136,4 @@ impl Cloud {
 /// Ends a process as a crash does.
 pub fn kill(id: u32) {
     assert!(std::process::Command::new("kill").args(["-9", &id.to_string()]).status().unwrap().success());
-}
-
-/// The structured content of a task's result.
-pub fn content(result: &serde_json::Map<String, Value>) -> &Value {
-    &result["structuredContent"]
 }

@@ -14,8 +14,10 @@ use serde_json::{Value, json};
 #[tokio::test(flavor = "multi_thread")]
 async fn every_tool_answers_as_its_schema_says() {
     let store = store();
-    for lifecycle in [ClientLifecycleMode::Initialize, modern()] {
-        let client = stdio(store.path(), &["--tools", "all"], Client::default(), lifecycle).await;
+    for (lifecycle, args) in
+        [(ClientLifecycleMode::Initialize, &["--tools", "all"][..]), (modern(), &["--tools", "all", "--whole-schemas"])]
+    {
+        let client = stdio(store.path(), args, Client::default(), lifecycle).await;
         let tools = client.list_all_tools().await.unwrap();
         assert_eq!(tools.len(), eks_logs_tools::tools().len());
         for tool in &tools {
