@@ -14,6 +14,7 @@ mod call;
 mod cloud;
 mod completion;
 mod extras;
+mod message;
 mod offer;
 mod prompt;
 mod resource;

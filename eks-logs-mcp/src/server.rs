@@ -185,17 +185,15 @@ impl Shared {
         self.fill_in(name, arguments);
         let arguments = Value::Object(std::mem::take(arguments));
         let asked = format!("{name} {arguments}");
-        let answer = self.runner.call(tool, arguments, watch).await?;
         let budget = self.options.answer_tokens;
         let order = Extras::builtin().of(name).order();
         let name = name.to_owned();
         // Fitting walks the whole answer: not on the threads that serve everybody.
-        self.runner
-            .run(Arc::default(), move |_| {
-                let part = fit(answer, order, budget, &asked, cursor)?;
-                Ok(success(&name, part.into_value(), budget))
-            })
-            .await
+        let fitted = move |answer| {
+            let part = fit(answer, order, budget, &asked, cursor)?;
+            Ok(success(&name, part.into_value(), budget))
+        };
+        self.runner.call_then(tool, arguments, watch, fitted).await
     }
 
     /// The defaults that hold here, where an argument is not given.
