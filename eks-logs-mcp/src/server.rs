@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use eks_logs_findings::Catalogue;
 use eks_logs_tools::{Code, Context, Failure, Needs};
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, CancelTaskParams, CompleteRequestParams, CompleteResult,
@@ -28,8 +27,6 @@ use crate::{completion, prompt, resource, text};
 
 /// How often a client hears how far its call is.
 const PROGRESS: Duration = Duration::from_millis(500);
-/// Until then a client has its list of tools.
-const WARM_UP: Duration = Duration::from_millis(200);
 /// Protocol versions that are spoken, oldest first.
 const VERSIONS: &[ProtocolVersion] =
     &[ProtocolVersion::V_2025_06_18, ProtocolVersion::V_2025_11_25, ProtocolVersion::V_2026_07_28];
@@ -123,14 +120,6 @@ impl Server {
 }
 
 impl Server {
-    /// Loads the rules a moment from now, so that the first call need not. Nothing is asked over the network.
-    pub(crate) fn warm_up(&self) {
-        tokio::spawn(async {
-            tokio::time::sleep(WARM_UP).await;
-            tokio::task::spawn_blocking(Catalogue::builtin);
-        });
-    }
-
     /// How many bundles the store holds, where that can be told at once; what is in its way otherwise.
     ///
     /// # Errors

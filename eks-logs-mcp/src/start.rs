@@ -155,7 +155,6 @@ pub async fn run(args: Args) -> Result<(), StartError> {
     options.longest_call = Duration::from_secs(args.limits.call_seconds.into());
     options.task_after = Duration::from_secs(args.limits.task_after.into());
     let server = Server::making(context(&args).await?, options)?;
-    server.warm_up();
     match args.http.http {
         Some(address) => http::serve(server, &http::Settings::new(address, &args)?).await,
         None => stdio(server, args.limits.max_request_kib as usize * 1024).await,
