@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """Measures what we claim, both sides in one run on the same bytes, and prints medians and ratios.
 
-  bars.py [--bundle DIR] [--size-mb 256] [--runs 5]           speed: a directory beside ripgrep, an archive beside gzip
+  bars.py [--bundle DIR] [--size-mb 1024] [--runs 7]          the whole job beside what one would run otherwise
   bars.py --memory [--size-mb 2000]                           peak memory, for a quarter of the size and all of it
+  bars.py --growth [--sizes 64,256,1024]                      how cost grows with bytes, and with rules
 
-Needs: cargo, gzip, tar; ripgrep (`rg`) for its row. Without --bundle a seeded bundle is made by `corpus`.
+Needs: cargo, gzip, tar. Rows of ripgrep (`rg`), igzip (Debian: isal) and Hyperscan (PyPI: hyperscan, in the python of --hyperscan) are
+left out, by name, where these are missing. Without --bundle a seeded bundle is made by `corpus`.
 """
-import argparse, os, shutil, statistics, subprocess, sys, tempfile, time
+import argparse, json, os, shutil, statistics, subprocess, sys, tempfile, time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
@@ -52,27 +54,77 @@ def size_of(directory):
     return sum(os.path.getsize(os.path.join(at, name)) for at, _, names in os.walk(directory) for name in names)
 
 
-def speed(eks_logs, bundle, work, runs):
+# What one asks of a node's logs: a common word, a rare one, an alternation, a class, what is not there.
+QUERIES = ["error", "OOMKilled", "failed to (create|start)", r"eni-[0-9a-f]{17}", "certificate has expired"]
+
+
+def speed(eks_logs, bundle, work, runs, slow_runs, python):
     archive, patterns = os.path.join(work, "bundle.tar.gz"), os.path.join(work, "patterns")
     pack(bundle, archive)
     with open(patterns, "w") as out:
         subprocess.run([eks_logs, "rules", "list", "--patterns"], stdout=out, check=True)
     count, size = sum(1 for _ in open(patterns)), size_of(bundle)
-    print(f"{size / 1e6:.0f} MB, {count} patterns, {os.cpu_count()} processors, medians of {runs}")
+    print(f"{size / 1e6:.0f} MB, {count} patterns, {os.cpu_count()} processors, medians of {runs} (ripgrep with patterns: {slow_runs})")
+    row("wc -c of each file: reading alone", median(f"find {bundle} -type f -exec cat {{}} + | wc -c", runs), size)
     ours = median([eks_logs, "triage", bundle, "--format", "json"], runs)
     row("eks-logs triage DIRECTORY", ours, size)
+    bars = []
     if shutil.which("rg"):
         # 1: no line matched, which is an answer too.
-        theirs = median(["rg", "-c", "-i", "-f", patterns, bundle], runs, fine=(0, 1))
+        theirs = median(["rg", "-c", "-i", "-f", patterns, bundle], slow_runs, fine=(0, 1))
         row("rg -c -i -f patterns DIRECTORY", theirs, size)
-        print(f"  directory: {ours[0] / theirs[0]:.2f} x the time of ripgrep with the same patterns (bar: 1.00)")
+        bars.append(f"directory, ripgrep's CPU / ours: {theirs[1] / ours[1]:.2f} x (bar: 2.00)")
     else:
         print("  rg is not installed: no comparison")
+    figures = hyperscan(python, patterns, bundle, runs)
+    if figures:
+        wall, cpu, refused = figures
+        row(f"Hyperscan, matching alone ({refused} patterns refused)", [wall, cpu, 0, 0], size)
+        bars.append(f"directory, Hyperscan's CPU / ours: {cpu / ours[1]:.2f} x (bar: 1.30)")
+    else:
+        print("  hyperscan is not installed: no comparison")
+    floors = []
+    for tool in ("gzip", "igzip"):
+        if shutil.which(tool):
+            theirs = median(f"{tool} -dc {archive} | wc -c", runs)
+            row(f"{tool} -dc ARCHIVE | wc -c", theirs, size)
+            floors.append(theirs[0])
     ours = median([eks_logs, "triage", archive, "--format", "json"], runs)
     row("eks-logs triage ARCHIVE", ours, size)
-    theirs = median(f"gzip -dc {archive} | wc -c", runs)
-    row("gzip -dc ARCHIVE | wc -c", theirs, size)
-    print(f"  archive: {ours[0] / theirs[0]:.2f} x the time of gzip -dc alone (bar: 1.50)")
+    bars.append(f"archive, our time / the faster decompressor's: {ours[0] / min(floors):.2f} x (bar: 1.15)")
+    if shutil.which("rg"):
+        unpacked = os.path.join(work, "unpacked")
+        command = f"rm -rf {unpacked}; mkdir {unpacked}; tar -C {unpacked} -xzf {archive}; rg -c -i -f {patterns} {unpacked}"
+        row("tar xzf ARCHIVE, then rg as above", median(command, slow_runs, fine=(0, 1)), size)
+        shutil.rmtree(unpacked)
+        worst = 0.0
+        for query in QUERIES:
+            theirs = median(["rg", "-i", "-a", "-c", "-e", query, bundle], runs, fine=(0, 1))
+            ours = median([eks_logs, "search", bundle, query, "--format", "json"], runs)
+            row(f"rg -i -c {query!r}", theirs, size)
+            row(f"eks-logs search {query!r}", ours, size, theirs)
+            worst = max(worst, ours[0] / theirs[0])
+        bars.append(f"search, our time / ripgrep's, the worst of {len(QUERIES)}: {worst:.2f} x (bar: 1.00)")
+    indexed = os.path.join(work, "indexed")
+    shutil.copytree(bundle, indexed)
+    subprocess.run([eks_logs, "index", indexed], check=True, stdout=subprocess.DEVNULL)
+    ours = median([eks_logs, "errors", indexed, "--format", "json"], 5 * runs)
+    row("eks-logs errors of an indexed DIRECTORY", ours, size)
+    bars.append(f"errors of an indexed bundle: {ours[1] * 1000:.1f} ms of CPU (bar: 10)")
+    print("\n".join(bars))
+
+
+def hyperscan(python, patterns, bundle, runs):
+    """Wall and CPU seconds of the matching alone, and the patterns that it does not take."""
+    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "hyperscan_scan.py")
+    measured = []
+    for _ in range(runs + 1):
+        ran = subprocess.run([python, script, patterns, bundle], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        if ran.returncode != 0:
+            return None
+        measured.append(json.loads(ran.stdout))
+    measured = measured[1:]
+    return [statistics.median(one[name] for one in measured) for name in ("wall", "cpu")] + [measured[0]["refused"]]
 
 
 def memory(eks_logs, corpus, work, megabytes):
@@ -92,7 +144,9 @@ def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("--bundle", help="measure on this extracted bundle")
     ap.add_argument("--size-mb", type=int)
-    ap.add_argument("--runs", type=int, default=5)
+    ap.add_argument("--runs", type=int, default=7)
+    ap.add_argument("--slow-runs", type=int, default=3, help="of ripgrep with all patterns")
+    ap.add_argument("--hyperscan", default=sys.executable, metavar="PYTHON", help="a python that has the package hyperscan")
     ap.add_argument("--memory", action="store_true")
     args = ap.parse_args()
     eks_logs, corpus = build()
@@ -103,8 +157,8 @@ def main():
         bundle = args.bundle
         if not bundle:
             bundle = os.path.join(work, "bundle")
-            subprocess.run([corpus, bundle, str(args.size_mb or 256), "1"], check=True)
-        speed(eks_logs, bundle, work, args.runs)
+            subprocess.run([corpus, bundle, str(args.size_mb or 1024), "1"], check=True)
+        speed(eks_logs, bundle, work, args.runs, args.slow_runs, args.hyperscan)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,6 @@ struct Signals {
 #[serde(deny_unknown_fields)]
 struct Signal {
     area: String,
-    check: Option<String>,
     reason: Option<String>,
 }
 
@@ -48,21 +47,19 @@ fn document() -> String {
     );
     let _ = writeln!(
         out,
-        "{} signals: {} read by rules, {} wait for a structured check of a state file, {} are read by nothing for the reason given.\n",
+        "{} signals: {} read by rules, {} are read by nothing for the reason given.\n",
         signals.len(),
         count(|_, read| read),
-        count(|signal, read| !read && signal.check.is_some()),
         count(|signal, read| !read && signal.reason.is_some()),
     );
     let areas: BTreeSet<&str> = signals.values().map(|signal| signal.area.as_str()).collect();
     for area in areas {
         let _ = writeln!(out, "## {area}\n\n| signal | read by |\n|---|---|");
         for (id, signal) in signals.iter().filter(|(_, signal)| signal.area == area) {
-            let by = match (readers.get(id.as_str()), &signal.check, &signal.reason) {
-                (Some(rules), _, _) => rules.iter().map(|rule| format!("`{rule}`")).collect::<Vec<_>>().join(", "),
-                (None, Some(file), _) => format!("check of `{file}`, not written yet"),
-                (None, None, Some(reason)) => format!("nothing: {reason}"),
-                (None, None, None) => "**nothing, and no reason is given**".to_owned(),
+            let by = match (readers.get(id.as_str()), &signal.reason) {
+                (Some(rules), _) => rules.iter().map(|rule| format!("`{rule}`")).collect::<Vec<_>>().join(", "),
+                (None, Some(reason)) => format!("nothing: {reason}"),
+                (None, None) => "**nothing, and no reason is given**".to_owned(),
             };
             let _ = writeln!(out, "| {id} | {by} |");
         }
@@ -95,8 +92,7 @@ fn every_signal_has_a_reader_or_a_reason() {
     let readers = readers();
     for (id, signal) in signals() {
         let read = readers.contains_key(id.as_str());
-        let told = signal.check.is_some() || signal.reason.is_some();
-        assert!(read || told, "{id}: no rule names it and no reason is given");
+        assert!(read || signal.reason.is_some(), "{id}: no rule names it and no reason is given");
     }
 }
 

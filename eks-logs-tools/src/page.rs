@@ -24,8 +24,8 @@ pub(crate) fn read(token: Option<&str>, bound_to: u64) -> Result<usize, Failure>
         Some(token) if token.bound_to == bound_to => Ok(token.offset),
         _ => Err(Failure::new(
             Code::BadArgument,
-            "the page token is of another bundle or of another state of it",
-            "start again without a page token",
+            "the page token is of another bundle, of other arguments or of another state of the bundle",
+            "start again without a page token, and keep the other arguments the same from page to page",
         )),
     }
 }

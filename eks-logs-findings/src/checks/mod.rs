@@ -8,6 +8,7 @@
 mod files;
 pub(crate) mod network;
 mod node;
+mod thresholds;
 mod verdict;
 
 use std::collections::BTreeMap;

@@ -22,8 +22,22 @@ pub struct RuleError {
 /// Rules, sorted by id.
 #[derive(Clone, Debug)]
 pub struct Catalogue {
-    rules: Arc<Vec<Rule>>,
+    rules: Rules,
     digest: u128,
+}
+
+#[derive(Clone, Debug)]
+enum Rules {
+    /// Those of this crate, read when somebody looks at them: an answer from an index needs none.
+    Builtin,
+    Own(Arc<Vec<Rule>>),
+}
+
+fn builtin_rules() -> &'static [Rule] {
+    static BUILTIN: OnceLock<Vec<Rule>> = OnceLock::new();
+    // A file that does not load is left out here and fails `tests/catalogue.rs`.
+    BUILTIN
+        .get_or_init(|| EMBEDDED.iter().filter_map(|(id, text)| file::read(id, text, Trust::Embedded).ok()).collect())
 }
 
 /// A hash of rule files, their ids and texts.
@@ -43,11 +57,7 @@ impl Catalogue {
     /// The rules that come with this crate.
     pub fn builtin() -> &'static Catalogue {
         static BUILTIN: OnceLock<Catalogue> = OnceLock::new();
-        BUILTIN.get_or_init(|| {
-            // A file that does not load is left out here and fails `tests/catalogue.rs`.
-            let rules = EMBEDDED.iter().filter_map(|(id, text)| file::read(id, text, Trust::Embedded).ok()).collect();
-            Catalogue { rules: Arc::new(rules), digest: digest(EMBEDDED.iter().copied(), 0) }
-        })
+        BUILTIN.get_or_init(|| Catalogue { rules: Rules::Builtin, digest: digest(EMBEDDED.iter().copied(), 0) })
     }
 
     /// The embedded rule files: id and text, sorted by id.
@@ -64,7 +74,8 @@ impl Catalogue {
         &self,
         files: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<Catalogue, Vec<RuleError>> {
-        let mut rules: BTreeMap<RuleId, Rule> = self.rules.iter().map(|rule| (rule.id.clone(), rule.clone())).collect();
+        let mut rules: BTreeMap<RuleId, Rule> =
+            self.rules().iter().map(|rule| (rule.id.clone(), rule.clone())).collect();
         let mut errors = Vec::new();
         let mut added: BTreeMap<RuleId, ()> = BTreeMap::new();
         let files: Vec<(&str, &str)> = files.into_iter().collect();
@@ -83,7 +94,7 @@ impl Catalogue {
             }
         }
         if errors.is_empty() {
-            Ok(Catalogue { rules: Arc::new(rules.into_values().collect()), digest })
+            Ok(Catalogue { rules: Rules::Own(Arc::new(rules.into_values().collect())), digest })
         } else {
             Err(errors)
         }
@@ -96,7 +107,7 @@ impl Catalogue {
 
     /// A catalogue without rules.
     pub fn empty() -> Catalogue {
-        Catalogue { rules: Arc::new(Vec::new()), digest: 0 }
+        Catalogue { rules: Rules::Own(Arc::default()), digest: 0 }
     }
 
     /// Marks these rules: equal for equal files, however often they are loaded.
@@ -106,11 +117,14 @@ impl Catalogue {
 
     /// All rules, sorted by id.
     pub fn rules(&self) -> &[Rule] {
-        &self.rules
+        match &self.rules {
+            Rules::Builtin => builtin_rules(),
+            Rules::Own(rules) => rules,
+        }
     }
 
     /// One rule.
     pub fn get(&self, id: &str) -> Option<&Rule> {
-        self.rules.binary_search_by(|rule| rule.id.as_str().cmp(id)).ok().map(|at| &self.rules[at])
+        self.rules().binary_search_by(|rule| rule.id.as_str().cmp(id)).ok().map(|at| &self.rules()[at])
     }
 }

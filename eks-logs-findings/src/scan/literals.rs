@@ -5,10 +5,10 @@
 //! at: if its four bytes are in a small bitmap, the literals that they may belong to are compared. Literals that are shorter than a
 //! window are few and have a SIMD search of their own.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use aho_corasick::{AhoCorasick, Input};
+use aho_corasick::{AhoCorasick, Input, Span, packed};
 use memchr::{memchr, memrchr};
 
 /// Bytes of a group, and how far apart groups are.
@@ -17,6 +17,11 @@ const GROUP: usize = 4;
 const WINDOW: usize = 2 * GROUP - 1;
 /// Bits of the bitmap, as a power of two: 32 KiB, which stay in the first-level cache.
 const BITS: u32 = 18;
+const WORDS: usize = (1 << BITS) / 64;
+/// Groups whose marks are taken together.
+const AT_ONCE: usize = 8;
+/// So many times [`AT_ONCE`] groups are looked at before the first that is marked is compared.
+const AHEAD: usize = 512;
 
 /// Lines of a healthy node, as each component prints them.
 static HEALTHY: &str = include_str!("../../data/healthy.log");
@@ -27,9 +32,13 @@ type Numbered<'a> = (usize, &'a str);
 /// A literal that a group may belong to.
 #[derive(Clone, Copy, Debug)]
 struct Place {
+    group: u32,
+    /// Another group of the literal, the rarest in healthy logs: what does not have it need not be compared.
+    second: u32,
     literal: u32,
-    /// Where in the literal the group starts.
+    /// Where in the literal the groups start.
     offset: u32,
+    second_offset: u32,
 }
 
 /// Finds literals. Their numbers are their places in the list from which it was made.
@@ -37,53 +46,107 @@ struct Place {
 pub(super) struct Literals {
     /// Those of at least a window's length, and their numbers.
     long: Vec<(u32, Box<[u8]>)>,
-    bitmap: Vec<u64>,
-    /// For each group of each window, where it stands.
-    places: HashMap<u32, Vec<Place>>,
+    bitmap: Box<[u64; WORDS]>,
+    /// For each word of the bitmap, the bits that are set in those before it.
+    before: Vec<u32>,
+    /// For each bit that is set, where its places start; and behind the last, where they end.
+    starts: Vec<u32>,
+    /// By bit.
+    places: Vec<Place>,
     /// Shorter ones.
-    short: Option<AhoCorasick>,
-    short_numbers: Vec<u32>,
+    short: Option<Short>,
 }
 
 impl Literals {
     pub(super) fn new<'a>(literals: impl Iterator<Item = &'a str>) -> Self {
         let (long, short): (Vec<Numbered<'_>>, Vec<Numbered<'_>>) =
             literals.enumerate().partition(|(_, literal)| literal.len() >= WINDOW);
-        let automaton = || AhoCorasick::new(short.iter().map(|(_, literal)| literal)).ok();
-        let mut made = Self {
-            long: long.iter().map(|(number, literal)| (*number as u32, literal.as_bytes().into())).collect(),
-            bitmap: vec![0; (1 << BITS) / 64],
-            places: HashMap::new(),
-            short: if short.is_empty() { None } else { automaton() },
-            short_numbers: short.iter().map(|(number, _)| *number as u32).collect(),
-        };
+        let mut by_bit: BTreeMap<usize, Vec<Place>> = BTreeMap::new();
         for (number, (_, literal)) in long.iter().enumerate() {
-            let window = rarest_window(literal.as_bytes());
+            let literal = literal.as_bytes();
+            let window = rarest_window(literal);
             for offset in window..window + GROUP {
-                let group = group_at(literal.as_bytes(), offset);
-                let bit = bit(group);
-                made.bitmap[bit / 64] |= 1 << (bit % 64);
-                let place = Place { literal: number as u32, offset: offset as u32 };
-                made.places.entry(group).or_default().push(place);
+                let (group, second_offset) = (group_at(literal, offset), rarest_beside(literal, offset));
+                by_bit.entry(bit(group)).or_default().push(Place {
+                    group,
+                    second: group_at(literal, second_offset),
+                    literal: number as u32,
+                    offset: offset as u32,
+                    second_offset: second_offset as u32,
+                });
             }
         }
-        made
+        let mut bitmap = Box::new([0_u64; WORDS]);
+        let (mut starts, mut places) = (Vec::new(), Vec::new());
+        for (bit, at) in &by_bit {
+            bitmap[bit / 64] |= 1 << (bit % 64);
+            starts.push(places.len() as u32);
+            places.extend_from_slice(at);
+        }
+        starts.push(places.len() as u32);
+        let before =
+            bitmap.iter().scan(0, |set, word| Some(std::mem::replace(set, *set + word.count_ones()))).collect();
+        Self {
+            long: long.iter().map(|(number, literal)| (*number as u32, literal.as_bytes().into())).collect(),
+            bitmap,
+            before,
+            starts,
+            places,
+            short: Short::new(&short),
+        }
     }
 
     /// The lines of `block` that hold a literal, as ranges without their newline, in order and each once.
     pub(super) fn lines(&self, block: &[u8], found: &mut Vec<(usize, usize)>) {
         found.clear();
         if !self.long.is_empty() {
-            lines(block, found, |from| self.find(block, from));
+            self.lines_of_long(block, found);
         }
-        if let Some(short) = &self.short {
-            let long = found.len();
-            lines(block, found, |from| short.find(Input::new(block).span(from..block.len())).map(|hit| hit.start()));
-            if long > 0 && found.len() > long {
-                found.sort_unstable();
-                found.dedup();
+        let Some(short) = &self.short else { return };
+        let long = found.len();
+        let mut from = 0;
+        while let Some(at) = short.find(block, from) {
+            from = line_around(block, from, at, found);
+        }
+        if long > 0 && found.len() > long {
+            found.sort_unstable();
+            found.dedup();
+        }
+    }
+
+    /// Groups are looked at first, without a branch; then the few that may belong to a literal.
+    fn lines_of_long(&self, block: &[u8], found: &mut Vec<(usize, usize)>) {
+        const BYTES: usize = GROUP * AT_ONCE;
+        let mut from = 0;
+        let mut look = |at: usize| {
+            if at >= from && self.at(block, at, group_at(block, at)).next().is_some() {
+                from = line_around(block, from, at, found);
+            }
+        };
+        let (chunks, rest) = block.as_chunks::<BYTES>();
+        let mut marked = [(0_u32, 0_u8); AHEAD];
+        for (part, chunks) in chunks.chunks(AHEAD).enumerate() {
+            let mut count = 0;
+            for (number, chunk) in chunks.iter().enumerate() {
+                let mut marks = 0;
+                for group in 0..AT_ONCE {
+                    marks |= u8::from(self.may_hold(group_at(chunk, group * GROUP))) << group;
+                }
+                // No more are marked than were looked at: the remainder only tells the compiler so.
+                marked[count % AHEAD] = (number as u32, marks);
+                count += usize::from(marks != 0);
+            }
+            for &(number, marks) in &marked[..count] {
+                let mut marks = marks;
+                while marks != 0 {
+                    look((part * AHEAD + number as usize) * BYTES + marks.trailing_zeros() as usize * GROUP);
+                    marks &= marks - 1;
+                }
             }
         }
+        let first = block.len() - rest.len();
+        let groups = (0..rest.len() / GROUP).map(|number| first + number * GROUP);
+        groups.filter(|at| self.may_hold(group_at(block, *at))).for_each(look);
     }
 
     /// Every literal in one line: its number and the offset behind it. A literal that stands twice may be told twice.
@@ -96,20 +159,11 @@ impl Literals {
                 }
             }
         }
-        for hit in self.short.iter().flat_map(|short| short.find_overlapping_iter(line)) {
-            told(self.short_numbers[hit.pattern().as_usize()], hit.end());
+        if let Some(short) = &self.short {
+            for hit in short.automaton.find_overlapping_iter(line) {
+                told(short.numbers[hit.pattern().as_usize()], hit.end());
+            }
         }
-    }
-
-    /// A position in the first line at or behind `from` (the start of a line) that holds a long literal.
-    fn find(&self, block: &[u8], from: usize) -> Option<usize> {
-        let first = from.next_multiple_of(GROUP);
-        let groups = block.get(first..)?.chunks_exact(GROUP);
-        let mut found = groups.enumerate().filter(|(_, bytes)| self.may_hold(group_at(bytes, 0)));
-        found.find_map(|(number, bytes)| {
-            let at = first + number * GROUP;
-            self.at(block, at, group_at(bytes, 0)).next().map(|_| at)
-        })
     }
 
     fn may_hold(&self, group: u32) -> bool {
@@ -117,10 +171,18 @@ impl Literals {
         self.bitmap[bit / 64] >> (bit % 64) & 1 != 0
     }
 
-    /// The literals that stand around a group: number and offset behind it.
+    /// The literals that stand around a group that [`Self::may_hold`] one: number and offset behind it.
     fn at(&self, text: &[u8], at: usize, group: u32) -> impl Iterator<Item = (u32, usize)> {
-        self.places.get(&group).into_iter().flatten().filter_map(move |place| {
+        let bit = bit(group);
+        let lower = self.bitmap[bit / 64] & ((1 << (bit % 64)) - 1);
+        let rank = (self.before[bit / 64] + lower.count_ones()) as usize;
+        let places = self.starts[rank] as usize..self.starts[rank + 1] as usize;
+        self.places[places].iter().filter(move |place| place.group == group).filter_map(move |place| {
             let start = at.checked_sub(place.offset as usize)?;
+            let second = start + place.second_offset as usize;
+            if text.get(second..second + GROUP).map(|bytes| group_at(bytes, 0)) != Some(place.second) {
+                return None;
+            }
             let (number, literal) = &self.long[place.literal as usize];
             text[start..].starts_with(literal).then(|| (*number, start + literal.len()))
         })
@@ -135,16 +197,38 @@ fn group_at(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
 }
 
-/// The lines in which `find`, asked from the start of a line on, finds something.
-fn lines(block: &[u8], found: &mut Vec<(usize, usize)>, find: impl Fn(usize) -> Option<usize>) {
-    let mut from = 0;
-    while let Some(hit) = find(from) {
-        let start = memrchr(b'\n', &block[from..hit]).map_or(from, |newline| from + newline + 1);
-        let end = memchr(b'\n', &block[hit..]).map_or(block.len(), |newline| hit + newline);
-        found.push((start, end));
-        from = end + 1;
-        if from >= block.len() {
-            break;
+/// Notes the line around `at`, which is no further back than `from`; where the next line starts.
+fn line_around(block: &[u8], from: usize, at: usize, found: &mut Vec<(usize, usize)>) -> usize {
+    let start = memrchr(b'\n', &block[from..at]).map_or(from, |newline| from + newline + 1);
+    let end = memchr(b'\n', &block[at..]).map_or(block.len(), |newline| at + newline);
+    found.push((start, end));
+    end + 1
+}
+
+/// Finds literals that are shorter than a window.
+#[derive(Debug)]
+struct Short {
+    /// For one line: tells overlapping ones too.
+    automaton: AhoCorasick,
+    /// For blocks, where the processor and the number of literals allow it.
+    packed: Option<packed::Searcher>,
+    numbers: Vec<u32>,
+}
+
+impl Short {
+    fn new(literals: &[Numbered<'_>]) -> Option<Self> {
+        let texts = || literals.iter().map(|(_, literal)| literal);
+        let automaton = AhoCorasick::new(texts()).ok().filter(|_| !literals.is_empty())?;
+        let packed = packed::Config::new().builder().extend(texts()).build();
+        Some(Self { automaton, packed, numbers: literals.iter().map(|(number, _)| *number as u32).collect() })
+    }
+
+    /// Where a literal starts, at or behind `from`.
+    fn find(&self, block: &[u8], from: usize) -> Option<usize> {
+        let span = Span { start: from.min(block.len()), end: block.len() };
+        match &self.packed {
+            Some(packed) => packed.find_in(block, span).map(|hit| hit.start()),
+            None => self.automaton.find(Input::new(block).span(span)).map(|hit| hit.start()),
         }
     }
 }
@@ -152,23 +236,47 @@ fn lines(block: &[u8], found: &mut Vec<(usize, usize)>, find: impl Fn(usize) -> 
 /// Where the window of a literal starts whose groups are rarest in healthy logs.
 fn rarest_window(literal: &[u8]) -> usize {
     let commonness = commonness();
-    let cost = |window: &usize| -> u32 {
-        (*window..window + GROUP).map(|at| commonness.get(&group_at(literal, at)).copied().unwrap_or(0)).sum()
-    };
+    let cost =
+        |window: &usize| -> u32 { (*window..window + GROUP).map(|at| commonness.of(group_at(literal, at))).sum() };
     (0..=literal.len() - WINDOW).min_by_key(cost).unwrap_or(0)
 }
 
-/// How often each group of four bytes stands in healthy logs.
-fn commonness() -> &'static HashMap<u32, u32> {
-    static COMMONNESS: OnceLock<HashMap<u32, u32>> = OnceLock::new();
+/// Where the rarest other group of a literal starts: one that tells what the group at `offset` does not.
+fn rarest_beside(literal: &[u8], offset: usize) -> usize {
+    let commonness = commonness();
+    let cost = |at: &usize| {
+        let shared = GROUP.saturating_sub(at.abs_diff(offset));
+        (shared, commonness.of(group_at(literal, *at)))
+    };
+    (0..=literal.len() - GROUP).min_by_key(cost).unwrap_or(offset)
+}
+
+/// How often groups of four bytes stand in healthy logs. Groups that share a place share its count: good enough to choose by.
+struct Commonness(Box<[u32; 1 << COMMON_BITS]>);
+
+/// Places of [`Commonness`], as a power of two.
+const COMMON_BITS: u32 = 16;
+
+impl Commonness {
+    fn of(&self, group: u32) -> u32 {
+        self.0[Self::place(group)]
+    }
+
+    fn place(group: u32) -> usize {
+        (group.wrapping_mul(0x9e37_79b1) >> (32 - COMMON_BITS)) as usize
+    }
+}
+
+fn commonness() -> &'static Commonness {
+    static COMMONNESS: OnceLock<Commonness> = OnceLock::new();
     COMMONNESS.get_or_init(|| {
-        let mut counts = HashMap::new();
+        let mut counts = Box::new([0; 1 << COMMON_BITS]);
         for line in HEALTHY.lines() {
             for bytes in line.as_bytes().windows(GROUP) {
-                *counts.entry(group_at(bytes, 0)).or_insert(0) += 1;
+                counts[Commonness::place(group_at(bytes, 0))] += 1;
             }
         }
-        counts
+        Commonness(counts)
     })
 }
 

@@ -139,7 +139,6 @@ pub(super) fn mines(source: Source) -> bool {
 /// What stands in a line that calls itself an error: a level by name, or klog's letter with a date. Other lines may hold it too. In files
 /// that no journal or syslog writes klog's letter may be the first of the line.
 pub(super) fn marks(plain: bool) -> Vec<String> {
-    const DAYS: [u8; 12] = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
     const NAMED: [&str; 10] = [
         // klog as JSON has no level: an error is what has an error and no verbosity.
         ",\"err\":\"",
@@ -154,11 +153,16 @@ pub(super) fn marks(plain: bool) -> Vec<String> {
         "[FATAL]",
     ];
     let mut marks: Vec<String> = NAMED.into_iter().map(str::to_owned).collect();
-    for (month, days) in (1..).zip(DAYS) {
-        for day in 1..=days {
-            marks.extend(["E", "F"].map(|letter| format!(" {letter}{month:02}{day:02} ")));
-            let hours = ["E", "F"].into_iter().flat_map(|letter| ["0", "1", "2"].map(|hour| (letter, hour)));
-            marks.extend(hours.filter(|_| plain).map(|(letter, hour)| format!("{letter}{month:02}{day:02} {hour}")));
+    // klog's letter and date, `E1119 `: behind `prog[pid]: `, behind CRI's ` F `, and in a file of one component at the start of a line.
+    // Each group of four bytes in them holds the letter, for dates alone stand in every line.
+    for letter in ["E", "F"] {
+        for month in 1..=12 {
+            for tens in 0..=3 {
+                marks.extend(["]: ", " F "].map(|before| format!("{before}{letter}{month:02}{tens}")));
+                let days = (tens * 10).max(1)..tens * 10 + 10;
+                let hours = days.filter(|day| plain && *day <= 31).flat_map(|day| [0, 1, 2].map(|hour| (day, hour)));
+                marks.extend(hours.map(|(day, hour)| format!("{letter}{month:02}{day:02} {hour}")));
+            }
         }
     }
     marks

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::facts::{Cni, Limits};
 use super::pool;
 use super::services;
+use super::settings;
 use super::tracking;
 use super::view::{Network, Seen};
 use crate::checks::node::KubeletSettings;
@@ -17,27 +18,6 @@ use crate::state::heavy::Heavy;
 use crate::state::iptables_list::End;
 use crate::state::{Content, Parsed};
 
-/// Settings of aws-node that explain other findings: README.md of aws/amazon-vpc-cni-k8s, "CNI Configuration Variables".
-const SETTINGS: &[&str] = &[
-    "AWS_VPC_CNI_NODE_PORT_SUPPORT",
-    "AWS_VPC_ENI_MTU",
-    "AWS_VPC_K8S_CNI_CUSTOM_NETWORK_CFG",
-    "AWS_VPC_K8S_CNI_EXCLUDE_SNAT_CIDRS",
-    "AWS_VPC_K8S_CNI_EXTERNALSNAT",
-    "AWS_VPC_K8S_CNI_RANDOMIZESNAT",
-    "AWS_VPC_K8S_CNI_VETHPREFIX",
-    "DISABLE_TCP_EARLY_DEMUX",
-    "ENABLE_IPv4",
-    "ENABLE_IPv6",
-    "ENABLE_POD_ENI",
-    "ENABLE_PREFIX_DELEGATION",
-    "ENABLE_SUBNET_DISCOVERY",
-    "ENI_CONFIG_LABEL_DEF",
-    "NETWORK_POLICY_ENFORCING_MODE",
-    "POD_MTU",
-    "POD_SECURITY_GROUP_ENFORCING_MODE",
-];
-const TARGETS: &[&str] = &["WARM_ENI_TARGET", "WARM_IP_TARGET", "MINIMUM_IP_TARGET", "WARM_PREFIX_TARGET", "MAX_ENI"];
 /// Names that a figure lists.
 const TOLD: usize = 50;
 
@@ -45,8 +25,8 @@ fn count<T>(file: &Option<Seen<Vec<T>>>, wanted: impl Fn(&T) -> bool) -> Option<
     file.as_ref().map(|file| file.value().iter().filter(|one| wanted(one)).count() as u64)
 }
 
-fn settings(network: &Network, names: &[&str]) -> BTreeMap<String, String> {
-    names.iter().filter_map(|name| Some(((*name).to_owned(), network.setting(name)?.0))).collect()
+fn set(network: &Network, names: impl Iterator<Item = &'static str>) -> BTreeMap<String, String> {
+    names.filter_map(|name| Some((name.to_owned(), network.setting(name)?.0))).collect()
 }
 
 impl Network {
@@ -138,7 +118,7 @@ impl Network {
             },
             configurations: self.configs.iter().map(|file| (file.path.clone(), plugins(file))).collect(),
             image: containers.first().map(|container| container.image.to_string()),
-            settings: settings(self, SETTINGS),
+            settings: set(self, settings::names()),
         }
     }
 
@@ -250,7 +230,7 @@ impl Network {
             checkpoint_allocations: count(&self.checkpoint, |_| true),
             no_address_available: self.metric("awscni_no_available_ip_addresses").map(|(count, _)| count),
             max_pods: kubelet.one("max-pods", "maxPods").and_then(|(_, value)| value.parse().ok()),
-            targets: settings(self, TARGETS),
+            targets: set(self, settings::targets()),
         }
     }
 

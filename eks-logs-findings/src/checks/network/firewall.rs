@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::facts::Cni;
 use super::view::{Network, Seen, Verdict, need};
 use crate::Severity;
-use crate::checks::{Cite, Fault, Outcome};
+use crate::checks::{Cite, Fault, Outcome, thresholds};
 use crate::state::iptables_list::End;
 use crate::state::iptables_save::{Given, IptablesSave, Rule, Spec};
 
@@ -308,8 +308,6 @@ pub(super) fn two_back_ends(network: &Network) -> Verdict {
 
 /// More rules than kube-proxy can keep up with easily.
 pub(super) fn many_rules(network: &Network) -> Verdict {
-    /// kube-proxy's synchronisation takes seconds from here on: kubernetes.io/docs/reference/networking/virtual-ips.
-    const MANY: u64 = 20_000;
     let saved = network.save.iter().map(|file| {
         let cites = file.value().tables.iter().map(|table| file.cite(table.span)).collect();
         (file.value().rule_count() as u64, cites)
@@ -328,7 +326,7 @@ pub(super) fn many_rules(network: &Network) -> Verdict {
     else {
         return Err(Outcome::Unknown("no packet filter rules in the bundle".to_owned()));
     };
-    if count <= MANY {
+    if count <= thresholds::filter_rules() as u64 {
         return Ok(Vec::new());
     }
     let detail = format!(
@@ -339,8 +337,7 @@ pub(super) fn many_rules(network: &Network) -> Verdict {
 
 /// The same rule again and again: somebody appends where they should check.
 pub(super) fn repeated_rules(network: &Network) -> Verdict {
-    /// Two components may set the same rule each; beyond that somebody adds one at every turn.
-    const OFTEN: usize = 5;
+    let most = thresholds::same_rule() as usize;
     let mut faults = Vec::new();
     for file in saved(network)? {
         for table in &file.value().tables {
@@ -353,7 +350,7 @@ pub(super) fn repeated_rules(network: &Network) -> Verdict {
                     cites.push(file.cite(rule.span));
                 }
             }
-            let mut often: Vec<_> = seen.into_iter().filter(|(_, (count, _))| *count > OFTEN).collect();
+            let mut often: Vec<_> = seen.into_iter().filter(|(_, (count, _))| *count > most).collect();
             often.sort_by_key(|(rule, _)| *rule);
             faults.extend(often.into_iter().map(|((chain, text), (count, cites))| Fault {
                 subject: format!("{}/{chain}", table.name),
@@ -371,7 +368,7 @@ pub(super) fn repeated_rules(network: &Network) -> Verdict {
 pub(super) fn masquerade_not_random(network: &Network) -> Verdict {
     let conntrack = need(&network.conntrack, "networking/conntrack.txt")?;
     let failed = conntrack.value().total("insert_failed").unwrap_or(0);
-    if failed < super::tracking::FAILED_OFTEN {
+    if failed < thresholds::conntrack_failed() as u64 {
         return Ok(Vec::new());
     }
     let file = need(&network.save, "networking/iptables-save.txt")?;

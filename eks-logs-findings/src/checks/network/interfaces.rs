@@ -2,18 +2,10 @@
 
 use super::view::{Network, Seen, Verdict, need};
 use crate::Severity;
-use crate::checks::{Fault, Outcome};
+use crate::checks::{Fault, Outcome, thresholds};
 use crate::state::ethtool::NicStatistics;
 use crate::state::interface::Interface;
 use crate::state::systemd_unit::Unit;
-
-/// Exceeded so often is more than a burst of image pulls at start; the node monitoring agent allows a burst of 100 to 320.
-const BANDWIDTH_OFTEN: u64 = 1_000;
-const PACKETS_OFTEN: u64 = 10;
-/// Of so many packets one was beyond the allowance: below it nobody notices.
-const NOTICED: u64 = 10_000;
-/// Tracked connections that are left; fewer are gone in a moment.
-const FEW_LEFT: u64 = 1_000;
 
 fn nics(network: &Network) -> Result<&Seen<Vec<NicStatistics>>, Outcome> {
     let file = need(&network.nics, "networking/ethtool.txt")?;
@@ -33,18 +25,19 @@ fn packets(nic: &NicStatistics, direction: &str) -> Option<u64> {
 
 /// One fault for each interface and counter that is at least `often`.
 fn exceeded(file: &Seen<Vec<NicStatistics>>, counters: &[(&str, &str)], often: u64) -> Vec<Fault> {
+    let noticed = thresholds::allowance_one_in_packets() as u64;
     let mut faults = Vec::new();
     for nic in file.value() {
         for (name, direction) in counters {
             let Some(counter) = nic.counter(name).filter(|counter| counter.value >= often) else { continue };
             let all = packets(nic, direction);
-            let rare = all.is_some_and(|all| counter.value.saturating_mul(NOTICED) < all);
+            let rare = all.is_some_and(|all| counter.value.saturating_mul(noticed) < all);
             let of =
                 all.map(|all| format!(", of {all} packets {}", if *direction == "rx" { "received" } else { "sent" }));
             faults.push(Fault {
                 subject: format!("{} {}", nic.name, name.trim_end_matches("_allowance_exceeded")),
                 severity: rare.then(|| {
-                    (Severity::Low, format!("fewer than one in {NOTICED} packets since the driver was loaded"))
+                    (Severity::Low, format!("fewer than one in {noticed} packets since the driver was loaded"))
                 }),
                 count: counter.value,
                 detail: format!("{}: {name} is {}{}", nic.name, counter.value, of.unwrap_or_default()),
@@ -58,19 +51,20 @@ fn exceeded(file: &Seen<Vec<NicStatistics>>, counters: &[(&str, &str)], often: u
 
 pub(super) fn bandwidth(network: &Network) -> Verdict {
     let counters = [("bw_in_allowance_exceeded", "rx"), ("bw_out_allowance_exceeded", "tx")];
-    Ok(exceeded(nics(network)?, &counters, BANDWIDTH_OFTEN))
+    Ok(exceeded(nics(network)?, &counters, thresholds::allowance_bandwidth_packets() as u64))
 }
 
 pub(super) fn packet_rate(network: &Network) -> Verdict {
     let counters = [("pps_allowance_exceeded", "rx"), ("linklocal_allowance_exceeded", "tx")];
-    Ok(exceeded(nics(network)?, &counters, PACKETS_OFTEN))
+    Ok(exceeded(nics(network)?, &counters, thresholds::allowance_rate_packets() as u64))
 }
 
 pub(super) fn connections(network: &Network) -> Verdict {
     let file = nics(network)?;
     let mut faults = exceeded(file, &[("conntrack_allowance_exceeded", "")], 1);
+    let few = thresholds::tracked_connections_left() as u64;
     for nic in file.value() {
-        if let Some(left) = nic.counter("conntrack_allowance_available").filter(|left| left.value < FEW_LEFT) {
+        if let Some(left) = nic.counter("conntrack_allowance_available").filter(|left| left.value < few) {
             let gone = left.value == 0;
             faults.push(Fault {
                 subject: format!("{} conntrack available", nic.name),
@@ -87,15 +81,14 @@ pub(super) fn connections(network: &Network) -> Verdict {
 
 /// Packets that the receive ring had no room for.
 pub(super) fn receive_drops(network: &Network) -> Verdict {
-    /// One in so many.
-    const SHARE: u64 = 1_000;
+    let share = thresholds::receive_drops_one_in_packets() as u64;
     let file = nics(network)?;
     let mut faults = Vec::new();
     for nic in file.value() {
         let all = packets(nic, "rx").unwrap_or(0);
         for name in ["rx_drops", "rx_overruns"] {
             if let Some(counter) =
-                nic.counter(name).filter(|counter| all > 0 && counter.value.saturating_mul(SHARE) > all)
+                nic.counter(name).filter(|counter| all > 0 && counter.value.saturating_mul(share) > all)
             {
                 faults.push(Fault {
                     subject: nic.name.to_string(),

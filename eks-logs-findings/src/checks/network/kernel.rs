@@ -54,6 +54,27 @@ pub(super) fn strict_reverse_path(network: &Network) -> Verdict {
     Ok(vec![Fault { subject: primary.to_owned(), detail, cites, ..Fault::default() }])
 }
 
+/// Bridged packets pass by the rules of services.
+pub(super) fn bridge_not_filtered(network: &Network) -> Verdict {
+    let bridged = ["bridge", "Flannel", "kube-router", "Weave Net"];
+    match network.cni() {
+        Cni::Other(name) if bridged.contains(&name.as_str()) => {}
+        Cni::Other(name) => return Err(Outcome::NotApplicable(format!("{name} uses no bridge"))),
+        Cni::Vpc => return Err(Outcome::NotApplicable("the VPC CNI uses no bridge".to_owned())),
+        Cni::Unknown => return Err(Outcome::Unknown("nothing tells which CNI gives pods their network".to_owned())),
+    }
+    let file = need(&network.sysctl, "sysctls/sysctl_all.txt")?;
+    let name = "net.bridge.bridge-nf-call-iptables";
+    let Some(setting) = file.value().get(name) else {
+        return Err(Outcome::Unknown(format!("sysctls/sysctl_all.txt does not tell {name}")));
+    };
+    if &*setting.value != "0" {
+        return Ok(Vec::new());
+    }
+    let detail = format!("{name} is 0: packets between pods of one bridge are not translated to a service's pods");
+    Ok(vec![Fault { detail, cites: vec![file.cite(setting.span)], ..Fault::default() }])
+}
+
 /// The kubelet's TCP probes cannot reach pods with interfaces of their own.
 pub(super) fn early_demux(network: &Network) -> Verdict {
     network.not_another_cni()?;

@@ -13,6 +13,7 @@ pub(crate) mod pool;
 mod resolver;
 mod routes;
 mod services;
+mod settings;
 pub(crate) mod tracking;
 pub(crate) mod view;
 
@@ -44,6 +45,8 @@ pub(super) const CHECKS: &[(&str, Check)] = &[
     check!("cni/snat-chain-missing", services::snat_missing),
     check!("cni/early-demux-with-pod-eni", kernel::early_demux),
     check!("cni/foreign-config-first", kernel::foreign_config_first),
+    check!("cni/settings-changed", settings::changed),
+    check!("cni/external-snat", settings::external_snat),
     check!("cni/mtu-mismatch", interfaces::mtu_mismatch),
     check!("network/default-route-missing", routes::default_route_missing),
     check!("network/forward-policy-drop", firewall::forward_drop),
@@ -56,6 +59,7 @@ pub(super) const CHECKS: &[(&str, Check)] = &[
     check!("network/masquerade-not-random", firewall::masquerade_not_random),
     check!("network/conntrack-insert-failed", tracking::insert_failed),
     check!("network/conntrack-table-overrun", tracking::table_overrun),
+    check!("network/conntrack-invalid-many", tracking::invalid_many),
     check!("network/conntrack-near-limit", tracking::near_limit),
     check!("network/conntrack-limit-low", tracking::limit_low),
     check!("network/connections-unanswered", tracking::unanswered),
@@ -69,6 +73,8 @@ pub(super) const CHECKS: &[(&str, Check)] = &[
     check!("network/mac-address-policy-persistent", interfaces::mac_address_policy),
     check!("network/ip-forward-off", kernel::not_forwarding),
     check!("network/reverse-path-strict", kernel::strict_reverse_path),
+    check!("network/bridge-not-filtered", kernel::bridge_not_filtered),
+    check!("network-policy/strict-mode", settings::strict_policies),
     check!("network-policy/two-engines", kernel::two_policy_engines),
     check!("kube-proxy/service-rules-missing", services::rules_missing),
     check!("kube-proxy/needed-service-missing", services::needed_service_missing),
@@ -77,6 +83,7 @@ pub(super) const CHECKS: &[(&str, Check)] = &[
     check!("kube-proxy/kubelet-port-translated", firewall::kubelet_port_taken),
     check!("dns/nameserver-missing", resolver::no_nameserver),
     ("dns/stub-resolver-for-pods", |state| settle(resolver::stub_for_pods(state))),
+    check!("dns/resolver-not-of-the-vpc", resolver::not_of_the_vpc),
     check!("dns/resolver-over-limits", resolver::over_limits),
     check!("dns/ping-name-unresolved", resolver::name_unresolved),
     ("dns/cluster-dns-unknown", |state| settle(services::cluster_dns_unknown(state))),

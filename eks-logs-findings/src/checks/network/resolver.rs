@@ -1,10 +1,15 @@
 //! The node's resolver, and what the collector could reach.
 
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
 use super::facts::start_of;
 use super::view::{Network, Verdict, need};
 use crate::Severity;
 use crate::checks::{Fault, Outcome, State};
 
+/// Where every VPC's resolver answers: docs.aws.amazon.com/vpc/latest/userguide/AmazonDNS-concepts.html.
+const VPC_RESOLVER: Ipv4Addr = Ipv4Addr::new(169, 254, 169, 253);
+const VPC_RESOLVER_6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x253);
 /// Name servers that the C library asks: resolv.conf(5), MAXNS.
 const SERVERS: usize = 3;
 /// The longest search list that Kubernetes passes on: kubernetes/kubernetes pkg/apis/core/validation.
@@ -49,6 +54,48 @@ pub(super) fn stub_for_pods(state: &State) -> Verdict {
         stub.address
     );
     Ok(vec![Fault { subject: stub.address.to_string(), detail, cites, ..Fault::default() }])
+}
+
+/// The first server that is asked is not the VPC's.
+pub(super) fn not_of_the_vpc(network: &Network) -> Verdict {
+    let file = need(&network.resolv, "networking/resolv.conf")?;
+    let Some(first) = file.value().nameservers.first() else {
+        return Err(Outcome::Unknown("networking/resolv.conf names no server".to_owned()));
+    };
+    let of_the_vpc = match first.address {
+        // The address after the router's, that is the VPC's third: at the end of a block of at most /28.
+        IpAddr::V4(address) => {
+            address == VPC_RESOLVER || (address.is_private() || is_shared(address)) && address.octets()[3] % 16 == 2
+        }
+        IpAddr::V6(address) => address == VPC_RESOLVER_6,
+    };
+    if first.address.is_loopback() || is_node_local(first.address) {
+        return Err(Outcome::Unknown(format!(
+            "{} is a server on the node; whom it asks is not in the bundle",
+            first.address
+        )));
+    }
+    if of_the_vpc {
+        return Ok(Vec::new());
+    }
+    let detail = format!("the node asks {} first, which is no resolver of a VPC", first.address);
+    Ok(vec![Fault {
+        subject: first.address.to_string(),
+        detail,
+        cites: vec![file.cite(first.span)],
+        ..Fault::default()
+    }])
+}
+
+/// RFC 6598, which VPCs use too.
+fn is_shared(address: Ipv4Addr) -> bool {
+    let [first, second, ..] = address.octets();
+    first == 100 && second & 0xc0 == 64
+}
+
+/// NodeLocal DNSCache listens there by default: kubernetes.io/docs/tasks/administer-cluster/nodelocaldns.
+fn is_node_local(address: IpAddr) -> bool {
+    address == IpAddr::V4(Ipv4Addr::new(169, 254, 20, 10))
 }
 
 /// More servers or search names than are used.

@@ -2,17 +2,8 @@
 
 use super::view::{Network, Seen, Verdict, need};
 use crate::Severity;
-use crate::checks::{Cite, Fault, Outcome};
+use crate::checks::{Cite, Fault, Outcome, thresholds};
 use crate::state::conntrack::{Conntrack, Processor};
-
-/// Failed insertions that are more than a few races on a long-lived node: in all, and on one processor.
-pub(super) const FAILED_OFTEN: u64 = 100;
-/// kube-proxy's least (conntrack.min): kubernetes/kubernetes pkg/proxy/apis/config.
-const LEAST: i64 = 131_072;
-/// Connections to one destination that wait for an answer to their SYN, beyond what a slow server explains.
-const SYN_SENT: u64 = 100;
-/// Flows to one destination without an answer.
-const UNREPLIED: u64 = 1_000;
 
 fn statistics(network: &Network) -> Result<&Seen<Conntrack>, Outcome> {
     let file = need(&network.conntrack, "networking/conntrack.txt")?;
@@ -32,14 +23,12 @@ pub(super) fn insert_failed(network: &Network) -> Verdict {
     let count = |one: &Processor, name: &str| one.counter(name).unwrap_or(0);
     let failed = file.value().total("insert_failed").unwrap_or(0);
     let dropped = file.value().total("drop").unwrap_or(0);
-    if failed < FAILED_OFTEN || dropped < FAILED_OFTEN {
+    let many = thresholds::conntrack_failed() as u64;
+    if failed < many || dropped < many {
         return Ok(Vec::new());
     }
-    let often = file
-        .value()
-        .processors
-        .iter()
-        .any(|one| count(one, "insert_failed") >= FAILED_OFTEN && count(one, "drop") >= FAILED_OFTEN);
+    let often =
+        file.value().processors.iter().any(|one| count(one, "insert_failed") >= many && count(one, "drop") >= many);
     let severity =
         (!often).then(|| (Severity::Low, "a few on each processor: what a long-lived node gathers".to_owned()));
     let hit = file.value().processors.iter().filter(|one| count(one, "insert_failed") > 0).count();
@@ -62,7 +51,7 @@ pub(super) fn table_overrun(network: &Network) -> Verdict {
     let early = file.value().total("early_drop").unwrap_or(0);
     let (dropped, failed) = (file.value().total("drop").unwrap_or(0), file.value().total("insert_failed").unwrap_or(0));
     let other = dropped.saturating_sub(failed);
-    if early == 0 && other < FAILED_OFTEN {
+    if early == 0 && other < thresholds::conntrack_failed() as u64 {
         return Ok(Vec::new());
     }
     Ok(vec![Fault {
@@ -105,15 +94,15 @@ pub(super) fn near_limit(network: &Network) -> Verdict {
                 .to_owned(),
         ));
     };
-    // node-problem-detector calls 90 % a problem: config/plugin/network_problem.sh.
-    if count.saturating_mul(10) < max.saturating_mul(8) {
+    let percent = count.saturating_mul(100) / max;
+    if percent < thresholds::conntrack_full_percent() as u64 {
         return Ok(Vec::new());
     }
-    let full = count.saturating_mul(10) >= max.saturating_mul(9);
+    let full = percent >= thresholds::conntrack_brimful_percent() as u64;
     let severity = full.then(|| {
         (Severity::High, "at nine tenths the next burst of connections fills it, and new ones are dropped".to_owned())
     });
-    let detail = format!("{count} of {max} entries: {} %", count.saturating_mul(100) / max);
+    let detail = format!("{count} of {max} entries: {percent} %");
     Ok(vec![Fault { severity, count, detail, cites, ..Fault::default() }])
 }
 
@@ -126,12 +115,32 @@ pub(super) fn limit_low(network: &Network) -> Verdict {
     if !network.has_chain("KUBE-SERVICES") {
         return Err(Outcome::NotApplicable("no rules of kube-proxy on this node".to_owned()));
     }
-    if max.value.parse::<i64>().is_ok_and(|value| value < LEAST) {
+    let least = thresholds::conntrack_least() as i64;
+    if max.value.parse::<i64>().is_ok_and(|value| value < least) {
         let detail =
-            format!("nf_conntrack_max is {}; kube-proxy sets {LEAST} or more unless told otherwise", max.value);
+            format!("nf_conntrack_max is {}; kube-proxy sets {least} or more unless told otherwise", max.value);
         return Ok(vec![Fault { detail, cites: vec![file.cite(max.span)], ..Fault::default() }]);
     }
     Ok(Vec::new())
+}
+
+/// Many packets that belong to no connection that the kernel knows.
+pub(super) fn invalid_many(network: &Network) -> Verdict {
+    let file = statistics(network)?;
+    let invalid = file.value().total("invalid").unwrap_or(0);
+    if invalid < thresholds::conntrack_invalid() as u64 {
+        return Ok(Vec::new());
+    }
+    let detail = format!(
+        "invalid={invalid} on {} processors since boot: packets outside of their connection's window, or of a forgotten one",
+        file.value().processors.len()
+    );
+    Ok(vec![Fault {
+        count: invalid,
+        detail,
+        cites: cite(file, |one| one.counter("invalid").unwrap_or(0) > 0),
+        ..Fault::default()
+    }])
 }
 
 /// Many connections to one destination wait for an answer.
@@ -140,7 +149,12 @@ pub(super) fn unanswered(network: &Network) -> Verdict {
     let mut listed = false;
     for file in network.conntrack.iter().chain(&network.conntrack6) {
         listed |= file.value().listed.is_some();
-        for heavy in file.value().syn_sent_destinations.iter().filter(|heavy| heavy.at_least >= SYN_SENT) {
+        for heavy in file
+            .value()
+            .syn_sent_destinations
+            .iter()
+            .filter(|heavy| heavy.at_least >= thresholds::unanswered_syn() as u64)
+        {
             faults.push(Fault {
                 subject: heavy.key.to_string(),
                 count: heavy.at_least,
@@ -150,7 +164,12 @@ pub(super) fn unanswered(network: &Network) -> Verdict {
                 ..Fault::default()
             });
         }
-        for heavy in file.value().unreplied_destinations.iter().filter(|heavy| heavy.at_least >= UNREPLIED) {
+        for heavy in file
+            .value()
+            .unreplied_destinations
+            .iter()
+            .filter(|heavy| heavy.at_least >= thresholds::unanswered_flows() as u64)
+        {
             let one_way = heavy.key.port.is_some_and(|port| matches!(port, 514 | 8125 | 8126 | 6831 | 4789 | 6081));
             if one_way || faults.iter().any(|fault: &Fault| fault.subject == heavy.key.to_string()) {
                 continue;
@@ -173,15 +192,13 @@ pub(super) fn unanswered(network: &Network) -> Verdict {
 
 /// Sockets of one program in one state, many more than it should have.
 pub(super) fn sockets_piling_up(network: &Network) -> Verdict {
-    /// Connections that the peer has closed and the program has not.
-    const CLOSE_WAIT: usize = 100;
     let file = need(&network.sockets, "system/netstat.txt")?;
     let mut waiting: std::collections::BTreeMap<String, Vec<Cite>> = std::collections::BTreeMap::new();
     for socket in file.value().iter().filter(|socket| &*socket.state == "CLOSE_WAIT") {
         let name = socket.process.as_ref().map_or_else(|| "-".to_owned(), |process| process.name.to_string());
         waiting.entry(name).or_default().push(file.cite(socket.span));
     }
-    let many = waiting.into_iter().filter(|(_, cites)| cites.len() > CLOSE_WAIT);
+    let many = waiting.into_iter().filter(|(_, cites)| cites.len() > thresholds::sockets_close_wait() as usize);
     let faults = many.map(|(name, cites)| Fault {
         count: cites.len() as u64,
         detail: format!(

@@ -1,8 +1,8 @@
 //! containerd: its configuration against the node, its plugins, what hangs or is left over.
 
 use super::files::needed;
-use super::thresholds;
 use crate::Severity;
+use crate::checks::thresholds;
 use crate::checks::{Fault, Outcome, State};
 
 /// The name that an image reference is stored under: with the registry and the tag that are implied.

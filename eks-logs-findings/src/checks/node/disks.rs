@@ -2,8 +2,8 @@
 
 use super::files::{NodeFiles, Read, needed};
 use super::kubelet_settings::threshold;
-use super::thresholds;
 use crate::Severity;
+use crate::checks::thresholds;
 use crate::checks::{Cite, Fault, Outcome, State};
 use crate::state::df::Filesystem;
 

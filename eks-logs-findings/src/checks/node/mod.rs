@@ -13,7 +13,6 @@ mod reboots;
 mod resources;
 mod services;
 mod sysctls;
-mod thresholds;
 
 pub(crate) use files::NodeFiles;
 pub(crate) use kubelet_settings::KubeletSettings;

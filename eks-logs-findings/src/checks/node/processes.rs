@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::files::{Read, needed};
-use super::thresholds;
 use crate::Severity;
+use crate::checks::thresholds;
 use crate::checks::{Fault, Outcome, State};
 use crate::state::ps::Process;
 use crate::state::threads::Threads;

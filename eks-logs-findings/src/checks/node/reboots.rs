@@ -3,8 +3,8 @@
 use jiff::civil::date;
 
 use super::files::needed;
-use super::thresholds;
 use crate::Severity;
+use crate::checks::thresholds;
 use crate::checks::{Fault, Outcome, State};
 use crate::state::reboots::{Boot, End};
 

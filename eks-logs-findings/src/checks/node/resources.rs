@@ -2,8 +2,8 @@
 
 use super::files::{Read, needed};
 use super::kubelet_settings::threshold;
-use super::thresholds;
 use crate::Severity;
+use crate::checks::thresholds;
 use crate::checks::{Fault, Outcome, State};
 use crate::state::{pressure::Pressure, procstat::ProcStat};
 

@@ -5,8 +5,8 @@ use std::sync::OnceLock;
 use serde::Deserialize;
 
 use super::files::needed;
-use super::thresholds;
 use crate::Severity;
+use crate::checks::thresholds;
 use crate::checks::{Fault, Outcome, State};
 
 #[derive(Debug, Deserialize)]

@@ -7,7 +7,7 @@ use serde::Deserialize;
 /// One figure.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Threshold {
+pub(in crate::checks) struct Threshold {
     value: f64,
     /// Kept for the test that every figure has one.
     #[cfg_attr(not(test), allow(dead_code))]
@@ -25,7 +25,7 @@ macro_rules! thresholds {
 
         $(
             /// The figure of that name in `data/thresholds.toml`.
-            pub(super) fn $name() -> f64 {
+            pub(in crate::checks) fn $name() -> f64 {
                 table().$name.value
             }
         )*
@@ -72,6 +72,21 @@ thresholds!(
     blocked_goroutines,
     boots_in_a_day,
     boot_minutes,
+    allowance_bandwidth_packets,
+    allowance_rate_packets,
+    allowance_one_in_packets,
+    tracked_connections_left,
+    receive_drops_one_in_packets,
+    filter_rules,
+    same_rule,
+    conntrack_failed,
+    conntrack_invalid,
+    conntrack_least,
+    conntrack_full_percent,
+    conntrack_brimful_percent,
+    unanswered_syn,
+    unanswered_flows,
+    sockets_close_wait,
 );
 
 fn table() -> &'static Table {
@@ -79,7 +94,7 @@ fn table() -> &'static Table {
     TABLE.get_or_init(|| {
         // The file is part of the crate and a test reads it: what does not parse never ships.
         #[allow(clippy::expect_used)]
-        toml::from_str(include_str!("../../../data/thresholds.toml")).expect("data/thresholds.toml is sound")
+        toml::from_str(include_str!("../../data/thresholds.toml")).expect("data/thresholds.toml is sound")
     })
 }
 
