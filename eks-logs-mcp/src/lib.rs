@@ -18,6 +18,7 @@ mod message;
 mod offer;
 mod prompt;
 mod resource;
+mod schema;
 mod server;
 mod start;
 mod stdio;

@@ -4,14 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use eks_logs_tools::{Code, Effect, Failure, Needs, Tool, tools};
-use rmcp::model::{JsonObject, Tool as WireTool, ToolAnnotations};
-use serde_json::{Value, json};
+use rmcp::model::{Tool as WireTool, ToolAnnotations};
 
-use crate::answer::fit;
 use crate::extras::Extras;
-
-/// The argument that asks for a further part of an answer. It is the server's own; no tool sees it.
-pub(crate) const CURSOR: &str = "cursor";
+use crate::schema;
 
 /// The tools that a server offers, by name.
 #[derive(Clone, Debug)]
@@ -81,7 +77,7 @@ impl Offer {
 /// A tool as `tools/list` tells it.
 fn wire(tool: &Tool, whole_schemas: bool) -> WireTool {
     let about = &tool.about;
-    let output = if whole_schemas { output(tool) } else { outline(&output(tool)) };
+    let output = if whole_schemas { schema::output(tool) } else { schema::outline(&schema::output(tool)) };
     let (reads, destroys, once) = match about.effect {
         Effect::Reads => (true, false, true),
         Effect::AddsOnce => (false, false, true),
@@ -93,131 +89,16 @@ fn wire(tool: &Tool, whole_schemas: bool) -> WireTool {
         .destructive(destroys)
         .idempotent(once)
         .open_world(about.needs == Needs::Aws);
-    WireTool::new(about.name, about.description, Arc::new(input(tool)))
+    WireTool::new(about.name, about.description, Arc::new(schema::input(tool)))
         .with_title(about.title)
         .with_raw_output_schema(Arc::new(output))
         .with_annotations(annotations)
 }
 
-fn object(schema: Value) -> JsonObject {
-    match schema {
-        Value::Object(fields) => fields,
-        _ => JsonObject::new(),
-    }
-}
-
-/// The tool's arguments, with the defaults that hold here, and the cursor.
-fn input(tool: &Tool) -> JsonObject {
-    let mut schema = object(tool.input_schema());
-    let extra = Extras::builtin().of(tool.about.name);
-    let properties = schema.entry("properties").or_insert_with(|| json!({}));
-    for (name, value) in &extra.defaults {
-        if let Some(argument) = properties.get_mut(name).and_then(Value::as_object_mut) {
-            argument.insert("default".to_owned(), value.clone());
-        }
-    }
-    if let Some(properties) = properties.as_object_mut() {
-        properties.insert(
-            CURSOR.to_owned(),
-            json!({
-                "type": "string",
-                "description": "For a further part of a large answer: answerPart.nextCursor of the last part, beside the same arguments.",
-            }),
-        );
-    }
-    schema.insert("additionalProperties".to_owned(), Value::Bool(false));
-    schema
-}
-
-/// Takes the descriptions inside a field out: the list of tools goes into a context window, and names below the first level speak for
-/// themselves. A property of that name stays.
-fn without_words(schema: &mut Value, inside: bool) {
-    match schema {
-        Value::Object(fields) => {
-            if inside && fields.get("description").is_some_and(Value::is_string) {
-                fields.remove("description");
-            }
-            fields.values_mut().for_each(|field| without_words(field, true));
-        }
-        Value::Array(parts) => parts.iter_mut().for_each(|part| without_words(part, true)),
-        _ => {}
-    }
-}
-
-/// The tool's answer, or a failure: what is required depends on `success`.
-fn output(tool: &Tool) -> JsonObject {
-    let mut schema = object(tool.output_schema());
-    if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
-        properties.values_mut().for_each(|field| without_words(field, false));
-    }
-    let required = schema.remove("required").unwrap_or_else(|| json!([]));
-    let properties = schema.entry("properties").or_insert_with(|| json!({}));
-    if let Some(properties) = properties.as_object_mut() {
-        properties.insert(fit::FIELD.to_owned(), fit::schema());
-    }
-    let answer = json!({ "properties": { "success": { "const": true } }, "required": required });
-    let failure = json!({
-        "properties": {
-            "success": { "const": false },
-            "error": { "type": "string", "description": "What failed." },
-            "code": { "type": "string", "description": "What kind of failure: bad_argument, not_found, denied, busy, ..." },
-            "details": { "type": "object", "properties": { "suggestion": { "type": "string", "description": "What to do." } } },
-        },
-        "required": ["success", "error", "code", "details"],
-    });
-    schema.insert("anyOf".to_owned(), json!([answer, failure]));
-    schema
-}
-
-/// The first level of an answer's schema: names and types of its fields, and what the lists and objects hold. The whole schemas of the
-/// compact tools take more of a context window than an incident's answers do.
-fn outline(whole: &JsonObject) -> JsonObject {
-    let mut properties = JsonObject::new();
-    let failure =
-        json!({ "error": { "type": "string" }, "code": { "type": "string" }, "details": { "type": "object" } });
-    for fields in [whole.get("properties"), Some(&failure)] {
-        for (name, field) in fields.and_then(Value::as_object).into_iter().flatten() {
-            let kinds = kinds(field, whole, 0);
-            let mut told = JsonObject::new();
-            if let (Some(text), true) =
-                (field.get("description"), kinds.iter().any(|kind| matches!(*kind, "array" | "object")))
-            {
-                told.insert("description".to_owned(), text.clone());
-            }
-            match kinds.as_slice() {
-                [] => {}
-                [kind] => drop(told.insert("type".to_owned(), json!(kind))),
-                several => drop(told.insert("type".to_owned(), json!(several))),
-            }
-            properties.entry(name.clone()).or_insert(Value::Object(told));
-        }
-    }
-    object(json!({ "type": "object", "properties": properties, "required": ["success"] }))
-}
-
-/// The types that a schema lets through; none where it does not say.
-fn kinds<'a>(schema: &'a Value, whole: &'a JsonObject, depth: usize) -> Vec<&'a str> {
-    let named = |reference: &str| whole.get("$defs")?.get(reference.strip_prefix("#/$defs/")?);
-    let mut found = match (schema.get("type"), schema.get("$ref").and_then(Value::as_str)) {
-        (Some(Value::String(kind)), _) => vec![kind.as_str()],
-        (Some(Value::Array(several)), _) => several.iter().filter_map(Value::as_str).collect(),
-        (_, Some(reference)) if depth < 8 => {
-            named(reference).map(|schema| kinds(schema, whole, depth + 1)).unwrap_or_default()
-        }
-        _ => {
-            let any = ["anyOf", "oneOf"].iter().find_map(|name| schema.get(*name)).and_then(Value::as_array);
-            let each: Vec<Vec<&str>> = any.into_iter().flatten().map(|one| kinds(one, whole, depth + 1)).collect();
-            // One of which nothing is said may be anything.
-            if each.iter().any(Vec::is_empty) { Vec::new() } else { each.concat() }
-        }
-    };
-    found.sort_unstable();
-    found.dedup();
-    found
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
     use crate::answer::tokens::estimate;
 

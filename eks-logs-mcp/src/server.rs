@@ -21,7 +21,8 @@ use crate::answer::cursor::Cursor;
 use crate::answer::fit::fit;
 use crate::call::{Lazy, Runner, StopOnDrop, Watch};
 use crate::extras::Extras;
-use crate::offer::{CURSOR, Offer};
+use crate::offer::Offer;
+use crate::schema::CURSOR;
 use crate::task::Tasks;
 use crate::{completion, prompt, resource, text};
 
