@@ -128,11 +128,12 @@ pub(crate) fn output(tool: &Tool) -> JsonObject {
 /// compact tools take more of a context window than an incident's answers do.
 pub(crate) fn outline(whole: &JsonObject) -> JsonObject {
     let mut properties = JsonObject::new();
-    let others = json!({
-        "error": { "type": "string" }, "code": { "type": "string" }, "details": { "type": "object" },
+    let part = json!({
         fit::FIELD: { "type": "object", "description": "Only of an answer in parts: nextCursor has the next one." },
     });
-    for fields in [Some(&others), whole.get("properties")] {
+    let failure =
+        json!({ "error": { "type": "string" }, "code": { "type": "string" }, "details": { "type": "object" } });
+    for fields in [Some(&part), whole.get("properties"), Some(&failure)] {
         for (name, field) in fields.and_then(Value::as_object).into_iter().flatten() {
             let kinds = kinds(field, whole, 0);
             let mut told = JsonObject::new();
