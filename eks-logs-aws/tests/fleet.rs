@@ -1,4 +1,5 @@
-//! Clusters, regions and batches, over the wire: EC2 and EKS are moto, SSM and Kubernetes are our fake.
+//! Clusters, regions and batches, over the wire: EC2 and EKS are moto, or where there are thousands of machines our fake, as SSM and
+//! Kubernetes are.
 #![cfg(feature = "inventory")]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -9,7 +10,7 @@ use std::time::Duration;
 
 use aws_sdk_ec2::types::{InstanceType, ResourceType, Tag, TagSpecification};
 use aws_sdk_eks::types::{NodegroupScalingConfig, VpcConfigRequest};
-use eks_logs_aws::testing::{FakeNode, Fault, Servers, sdk_config, servers};
+use eks_logs_aws::testing::{FakeCluster, FakeGroup, FakeNode, Fault, Servers, sdk_config, servers};
 use eks_logs_core::StoreExt as _;
 use eks_logs_core::StorePath;
 use eks_logs_tools::Code;
@@ -56,6 +57,14 @@ async fn cluster(servers: &Servers, region: &str, groups: &[(&str, i32)]) -> Str
     name
 }
 
+/// How often each operation was called.
+fn counted(calls: &[String]) -> BTreeMap<&str, usize> {
+    calls.iter().fold(BTreeMap::new(), |mut counts, call| {
+        *counts.entry(call.as_str()).or_default() += 1;
+        counts
+    })
+}
+
 fn registered(id: &str, ready: &str, reason: &str) -> Value {
     json!({
         "metadata": { "name": format!("{id}.internal") },
@@ -72,10 +81,14 @@ fn registered(id: &str, ready: &str, reason: &str) -> Value {
 async fn a_node_is_found_in_its_region() {
     let Some(servers) = servers("a_node_is_found_in_its_region") else { return };
     let account = Account::with(&servers, |options| options.step = Duration::from_secs(60)).await.knowing_the_fleet();
-    let far = machines(&servers, "ap-southeast-2", "m5.large", 1, &[]).await.remove(0);
+    let tags = [("kubernetes.io/cluster/far-away", "owned")];
+    let far = machines(&servers, "ap-southeast-2", "m5.large", 1, &tags).await.remove(0);
     let answer = account.call("collect", json!({ "instanceId": far })).await.unwrap();
     assert_eq!(answer["region"], "ap-southeast-2");
     assert_eq!(account.fake.executions()[0].2, "ap-southeast-2");
+    let record = format!("execution-regions/{}.json", answer["executionId"].as_str().unwrap());
+    let record = account.bucket.get_all(&StorePath::parse(&record).unwrap()).await.unwrap();
+    assert_eq!(serde_json::from_slice::<Value>(&record).unwrap()["cluster"], "far-away", "by the node's tags");
     let status = account.call("status", json!({ "executionId": answer["executionId"] })).await.unwrap();
     assert_eq!(status["region"], "ap-southeast-2", "remembered");
     // Even when the record is lost, it is found.
@@ -240,15 +253,17 @@ async fn a_batch_of_twelve_hundred_nodes() {
     let Some(servers) = servers("a_batch_of_twelve_hundred_nodes") else { return };
     let account = Account::new(&servers).await.knowing_the_fleet();
     let region = "us-east-1";
-    let name = cluster(&servers, region, &[("web", 800), ("batch", 400)]).await;
-    let owned = format!("kubernetes.io/cluster/{name}");
-    let mut ids = Vec::new();
-    for (group, kind, reservations) in [("web", "m5.large", 8), ("batch", "c5.large", 4)] {
-        for _ in 0..reservations {
-            let tags = [("eks:cluster-name", name.as_str()), ("eks:nodegroup-name", group), (owned.as_str(), "owned")];
-            ids.extend(machines(&servers, region, kind, 100, &tags).await);
-        }
-    }
+    let name = Servers::fresh_name("fleet");
+    let group = |name: &str, instance_type: &str, nodes| FakeGroup {
+        name: name.to_owned(),
+        instance_type: instance_type.to_owned(),
+        nodes,
+    };
+    let ids = account.fake.cluster(FakeCluster {
+        name: name.clone(),
+        region: region.to_owned(),
+        groups: vec![group("web", "m5.large", 800), group("batch", "c5.large", 400)],
+    });
     assert_eq!(ids.len(), 1200);
     let nodes: Vec<Value> = ids
         .iter()
@@ -269,7 +284,7 @@ async fn a_batch_of_twelve_hundred_nodes() {
     let planned = account.call("batch_collect", ask.clone()).await.unwrap();
     let took = began.elapsed();
     let calls = account.fake.take_calls();
-    println!("dry run over 1200 nodes: {took:?}, {} calls", calls.len());
+    println!("dry run over 1200 nodes: {took:?}, {} calls: {:?}", calls.len(), counted(&calls));
     assert_eq!((&planned["totalNodes"], &planned["filteredNodes"]), (&json!(1200), &json!(60)));
     assert_eq!(planned["notCollectable"].as_array().unwrap().len(), 15, "offline ones are said and not planned");
     assert_eq!(
@@ -277,7 +292,9 @@ async fn a_batch_of_twelve_hundred_nodes() {
         24 + 1,
         "fifty at a time, and hybrid nodes"
     );
-    assert!(calls.len() < 60, "{calls:?}");
+    let of = |operation: &str| calls.iter().filter(|call| *call == operation).count();
+    assert_eq!(of("DescribeInstances"), 2 + 2 + 1, "three tags, a thousand machines a page");
+    assert_eq!(calls.len(), 5 + 25 + 1 + 1 + 2, "and the cluster, its nodegroups, each of them: {calls:?}");
     assert_eq!(calls.iter().filter(|call| *call == "StartAutomationExecution").count(), 0);
     let bucket = &planned["buckets"][0];
     assert!(bucket["chances"][3]["chance"].as_f64().unwrap() > 0.8, "{bucket}");
@@ -288,10 +305,18 @@ async fn a_batch_of_twelve_hundred_nodes() {
     account.fake.take_calls();
     let began = std::time::Instant::now();
     let started = account.call("batch_collect", json!({ "clusterName": name })).await.unwrap();
-    println!("batch start over 1200 nodes: {:?}, {} calls", began.elapsed(), account.fake.take_calls().len());
+    let (took, calls) = (began.elapsed(), account.fake.take_calls());
+    println!("batch start over 1200 nodes: {took:?}, {} calls: {:?}", calls.len(), counted(&calls));
+    let of = |operation: &str| calls.iter().filter(|call| *call == operation).count();
+    assert_eq!((of("DescribeInstances"), of("DescribeInstanceInformation")), (5, 25), "{calls:?}");
     let count = planned["plannedCollections"].as_u64().unwrap();
     assert_eq!((started["collectionsStarted"].as_u64(), started["collectionsFailed"].as_u64()), (Some(count), Some(0)));
     let batch = started["batchId"].as_str().unwrap();
+
+    let first = started["executions"][0]["executionId"].as_str().unwrap();
+    let remembered = StorePath::parse(&format!("execution-regions/{first}.json")).unwrap();
+    let remembered: Value = serde_json::from_slice(&account.bucket.get_all(&remembered).await.unwrap()).unwrap();
+    assert_eq!(remembered["cluster"], name.as_str(), "whose baseline is to learn from the bundle");
 
     // The record of a caller that died after the starts: what it lacks is completed from the claims.
     let record = StorePath::parse(&format!("batches/{batch}/metadata.json")).unwrap();

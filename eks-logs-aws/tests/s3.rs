@@ -1,6 +1,8 @@
 //! S3Store against a real S3 server over the wire: what every store must do, buckets that others have filled, links, encryption.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod support;
+
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -180,29 +182,14 @@ async fn a_link_holds_for_its_time_and_for_its_object() {
     let link = store.presign_get(&at, Duration::from_secs(60)).await.unwrap();
     assert_eq!(link.uri, format!("s3://{}/{at}", store.location().bucket));
     assert!(!format!("{link:?}").contains("Signature"), "a link is a secret");
-    assert_eq!(fetch(&link.url).await, (200, "the content".to_owned()));
+    assert_eq!(support::fetch(&link.url).await, (200, Bytes::from("the content")));
     let tampered = link.url.replace("kubelet.log", "other.log");
-    assert_eq!(fetch(&tampered).await.0, 403);
+    assert_eq!(support::fetch(&tampered).await.0, 403);
     let short = store.presign_get(&at, Duration::from_secs(1)).await.unwrap();
     tokio::time::sleep(Duration::from_millis(2500)).await;
-    assert_eq!(fetch(&short.url).await.0, 403, "it has expired");
+    assert_eq!(support::fetch(&short.url).await.0, 403, "it has expired");
     let missing = store.presign_get(&path("nothing"), Duration::from_secs(60)).await;
     assert!(matches!(missing, Err(Error::NotFound { .. })), "{missing:?}");
-}
-
-/// Fetches a URL as anybody would: without credentials.
-async fn fetch(url: &str) -> (u16, String) {
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    let rest = url.strip_prefix("http://").unwrap();
-    let (host, target) = rest.split_once('/').unwrap();
-    let mut connection = tokio::net::TcpStream::connect(host).await.unwrap();
-    let request = format!("GET /{target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
-    connection.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    connection.read_to_string(&mut answer).await.unwrap();
-    let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
-    let body = answer.split_once("\r\n\r\n").unwrap().1;
-    (status, body.to_owned())
 }
 
 /// SeaweedFS has no KMS here; moto answers the headers that it was sent.

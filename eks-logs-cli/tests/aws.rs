@@ -148,10 +148,17 @@ fn a_caller_that_is_killed_leaves_nothing_behind() {
         .env("AWS_REGION", "us-east-1")
         .env("AWS_ENDPOINT_URL", &servers.fake)
         .env("AWS_ENDPOINT_URL_S3", &servers.s3);
+    // Its start is heard and not answered: it is killed when it has claimed and nothing runs yet.
+    let control = format!("PUT /_fake/nodes/{node}");
+    servers.send(&control, "us-east-1", r#"{"hangs":false}"#);
     let mut child = command.stdout(std::process::Stdio::null()).spawn().unwrap();
-    std::thread::sleep(std::time::Duration::from_millis(150));
+    while !servers.send(&format!("GET /_fake/nodes/{node}"), "us-east-1", "").contains("\"asked\":1") {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it started anything");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
     child.kill().unwrap();
     child.wait().unwrap();
+    servers.send(&control, "us-east-1", "{}");
     let recovered = servers.json(&["collect", &node, "--store", &store, "--idempotency-token", "t"]);
     let again = servers.json(&["collect", &node, "--store", &store, "--idempotency-token", "t"]);
     assert_eq!(recovered["executionId"], again["executionId"]);

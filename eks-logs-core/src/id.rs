@@ -147,7 +147,7 @@ pub struct CollectionName {
 }
 
 /// Endings that an archive's name may have.
-pub(crate) const ARCHIVE_SUFFIXES: [&str; 4] = [".tar.gz", ".tgz", ".tar", ".zip"];
+pub const ARCHIVE_SUFFIXES: [&str; 4] = [".tar.gz", ".tgz", ".tar", ".zip"];
 
 impl CollectionName {
     /// Reads a file or directory name; `None` if it is not a collection's.

@@ -105,6 +105,16 @@ pub fn cluster_tags(cluster: &str) -> [(String, Option<String>); 3] {
     ]
 }
 
+/// The cluster that a machine's tags name; `None` where they name none, or several.
+pub fn cluster_of(instance: &Instance) -> Option<&str> {
+    let tag = |name: &str| instance.tags.get(name).map(String::as_str).filter(|value| !value.is_empty());
+    let owned = || {
+        let mut names = instance.tags.keys().filter_map(|name| name.strip_prefix("kubernetes.io/cluster/"));
+        names.next().filter(|_| names.next().is_none())
+    };
+    tag("eks:cluster-name").or_else(|| tag("eks:eks-cluster-name")).or_else(owned)
+}
+
 impl Provisioner {
     /// Told by the tags.
     pub fn of(instance: &Instance) -> Self {

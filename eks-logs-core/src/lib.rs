@@ -35,7 +35,7 @@ pub use bundle::{Echo, EchoBy, Fact, FileClass, FileKind, Journal, Layout, Locat
 pub use clock::{Clock, Timer};
 pub use collection::Collector;
 pub use error::{Error, Result};
-pub use id::{CollectionName, ExecutionId, InstanceId, Region};
+pub use id::{ARCHIVE_SUFFIXES, CollectionName, ExecutionId, InstanceId, Region};
 pub use inventory::Inventory;
 pub use path::StorePath;
 pub use store::{

@@ -1,14 +1,12 @@
 //! The bundles of the store, as resources name them.
 
-use eks_logs_core::{CollectionName, LocalStore, Located, Object, Store, StorePath, bundle};
+use eks_logs_core::{ARCHIVE_SUFFIXES, CollectionName, LocalStore, Located, Object, Store, StorePath, bundle};
 use eks_logs_tools::{Bundles, Context, Failure, Selector};
 use futures_lite::StreamExt as _;
 use jiff::Timestamp;
 
 /// How names of bundles begin.
 const BEGINNING: &str = "eks_";
-/// How archives end.
-const ARCHIVES: [&str; 4] = [".tar.gz", ".tgz", ".tar", ".zip"];
 /// How a bundle without a name of its own is called.
 const ONLY: &str = "only";
 
@@ -103,7 +101,7 @@ async fn of_bucket(store: &dyn Store, id: Option<&str>, most: usize) -> Result<V
 /// What a directory (with a slash at its end) or an archive of the store holds, by its name.
 fn bundle_of(name: &str) -> Option<Known> {
     let directory = name.strip_suffix('/');
-    let stem = directory.or_else(|| ARCHIVES.iter().find_map(|ending| name.strip_suffix(ending)))?;
+    let stem = directory.or_else(|| ARCHIVE_SUFFIXES.iter().find_map(|ending| name.strip_suffix(ending)))?;
     CollectionName::parse(stem).as_ref().map(Known::from)
 }
 

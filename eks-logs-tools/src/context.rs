@@ -4,7 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use eks_logs_core::bundle::{self, Candidate};
+use eks_logs_core::bundle::{self, Candidate, Ingested, ingested};
+use eks_logs_core::collection::record;
 use eks_logs_core::{
     Clock, CollectionName, Collector, Error, InstanceId, Inventory, LocalStore, Located, Store, StorePath, StoreWriter,
     Timer,
@@ -183,25 +184,24 @@ impl Context {
     pub async fn select(&self, wanted: &Selector) -> Result<Selected, Failure> {
         let instance = wanted.instance_id.as_deref().map(InstanceId::parse).transpose()?;
         match &self.bundles {
-            Bundles::One(located) => one(located, wanted),
+            Bundles::One(located) => {
+                let chosen = one(located, wanted)?;
+                readable(chosen.located, None, chosen.of_instance).await
+            }
             Bundles::Directory(path) => {
                 let store = LocalStore::open(path)?;
                 let (candidate, of_instance) = pick(&store, instance.as_ref(), wanted).await?;
                 let full = path.join(candidate.path.as_str());
-                Ok(Selected { located: bundle::open(&full).await?, of_instance })
+                readable(bundle::open(&full).await?, None, of_instance).await
             }
             Bundles::Store(store) => {
                 let (candidate, of_instance) = pick(store.as_ref(), instance.as_ref(), wanted).await?;
                 if candidate.archive {
-                    return Err(Failure::new(
-                        Code::NotFound,
-                        format!("{}: uploaded, and not extracted yet", candidate.path),
-                        "wait until the collection's status is completed, then ask again",
-                    ));
+                    return Err(not_yet(store.as_ref(), &candidate.path, "uploaded, and not extracted yet").await?);
                 }
                 let locator = format!("{}/{}", store.locator(), candidate.path);
                 let located = Located { store: Arc::clone(store), root: candidate.path, locator, name: candidate.name };
-                Ok(Selected { located, of_instance })
+                readable(located, candidate.beside.as_ref(), of_instance).await
             }
         }
     }
@@ -308,6 +308,43 @@ fn one(located: &Located, wanted: &Selector) -> Result<Selected, Failure> {
         ));
     }
     Ok(Selected { located: located.clone(), of_instance: 1 })
+}
+
+/// A bundle whose files are those of one archive. `beside` is the archive that lies beside it in a bucket, where only the manifest, which
+/// is written last, says that all of it is there.
+async fn readable(located: Located, beside: Option<&StorePath>, of_instance: usize) -> Result<Selected, Failure> {
+    let (store, locator) = (Arc::clone(&located.store), located.locator.clone());
+    let extracted = located.root.name() == "extracted";
+    match (ingested(located).await?, beside) {
+        (Ingested::NoManifest(_), Some(archive)) if extracted => {
+            Err(not_yet(store.as_ref(), archive, "its files are being extracted, or that broke off").await?)
+        }
+        (Ingested::Whole(located) | Ingested::NoManifest(located), _) => Ok(Selected { located, of_instance }),
+        (Ingested::Underway, Some(archive)) => {
+            Err(not_yet(store.as_ref(), archive, "another archive is being extracted over its files").await?)
+        }
+        (Ingested::Underway, None) => Err(Failure::new(
+            Code::NotFound,
+            format!("{locator}: another archive was being extracted over its files, and that is not done"),
+            "ingest the archive again (`eks-logs ingest`)",
+        )),
+    }
+}
+
+/// Why the bundle of an archive cannot be read: because that failed, or because it is not done.
+async fn not_yet(store: &dyn Store, archive: &StorePath, otherwise: &str) -> Result<Failure, Failure> {
+    Ok(match record::failure_of(store, archive).await? {
+        Some(said) => Failure::new(
+            if said.lasting { Code::Unreadable } else { Code::NotFound },
+            format!("{archive}: its ingestion failed at {}: {}", said.failed_at, said.error),
+            said.suggestion,
+        ),
+        None => Failure::new(
+            Code::NotFound,
+            format!("{archive}: {otherwise}"),
+            "wait until the collection's status is completed, then ask again; `eks-logs ingest` does it by hand",
+        ),
+    })
 }
 
 /// The bundle that is meant, of those that a store holds, and how many there are of its node.

@@ -39,8 +39,8 @@ pub struct IndexAnswer {
     pub learned: Option<String>,
 }
 
-/// Scans a bundle and stores manifest, line indexes and findings index under its root; the findings index last, so that whoever sees it
-/// sees all. Each record is whole or not there.
+/// Scans a bundle and stores line indexes, findings index and manifest under its root; the manifest last, so that whoever sees it sees
+/// all. Each record is whole or not there.
 ///
 /// # Errors
 /// If the bundle cannot be read, or the records cannot be written.
@@ -65,7 +65,10 @@ pub async fn index_bundle(
         .with_line_index(true);
     // Stored as it is: what leaves the tools is redacted when it is read.
     let found = scan(bundle, &context.catalogue, options, call.progress).await?;
-    let manifest = Manifest::build(bundle, at).await?;
+    let mut manifest = Manifest::build(bundle, at).await?;
+    if let Ok(Some(former)) = Manifest::load(bundle).await {
+        manifest = manifest.with_archive_of(&former);
+    }
     if Of::now(bundle, &context.catalogue).await? != of {
         return Err(Failure::new(
             Code::Conflict,
@@ -75,7 +78,10 @@ pub async fn index_bundle(
     }
     let written = write_records(writer, bundle, &found, &manifest, &of, at).await?;
     let line_indexes = written.len() - 2;
-    let learned = learned(context, &found).await?;
+    let learned = match &context.learns {
+        Some(cluster) => Some(learn_told(context, context.records()?.as_ref(), cluster, &found).await?),
+        None => None,
+    };
     Ok(IndexAnswer {
         learned,
         success: true,
@@ -88,7 +94,7 @@ pub async fn index_bundle(
     })
 }
 
-/// Writes line indexes, the manifest, and last the findings index; answers with their paths.
+/// Writes line indexes, the findings index, and last the manifest; answers with their paths.
 pub(crate) async fn write_records(
     writer: &dyn StoreWriter,
     bundle: &Located,
@@ -109,7 +115,7 @@ pub(crate) async fn write_records(
     }
     let json =
         index::to_json(found, of, at).map_err(|why| Failure::new(Code::Internal, why.to_string(), "report this"))?;
-    for (name, content) in [(records::MANIFEST, manifest.to_json()), (records::FINDINGS_INDEX, json)] {
+    for (name, content) in [(records::FINDINGS_INDEX, json), (records::MANIFEST, manifest.to_json())] {
         let to = bundle.root.join(name)?;
         writer.put(&to, content.into(), PutMode::Overwrite).await?;
         written.push(to.to_string());
@@ -117,11 +123,15 @@ pub(crate) async fn write_records(
     Ok(written)
 }
 
-/// Takes a bundle that was just stored into the baseline that the context names. Last: a bundle that could not be stored is not learned
-/// from. Indexed again, it counts once all the same.
-pub(crate) async fn learned(context: &Context, found: &Scan) -> Result<Option<String>, Failure> {
-    let Some(cluster) = &context.learns else { return Ok(None) };
+/// Takes a bundle that was just stored into the baseline of a cluster. Last: a bundle that could not be stored is not learned from. Indexed
+/// again, it counts once all the same.
+pub(crate) async fn learn_told(
+    context: &Context,
+    records: &dyn StoreWriter,
+    cluster: &str,
+    found: &Scan,
+) -> Result<String, Failure> {
     let mut told = found.clone();
     context.redact(&mut told);
-    Ok(Some(learn(context.records()?.as_ref(), cluster, &told).await?.1))
+    Ok(learn(records, cluster, &told).await?.1)
 }

@@ -2,7 +2,8 @@ use async_trait::async_trait;
 use eks_logs_core::bundle::{
     self, Collector, Expected, Manifest, Mismatch as Differs, NodeFacts, Os, Presence as Is, There, inner_root, records,
 };
-use eks_logs_core::{Located, StoreExt as _};
+use eks_logs_core::collection::record;
+use eks_logs_core::{Located, StoreExt as _, StorePath};
 use eks_logs_findings::{Catalogue, Coverage, EvidenceLimit, FileReport, Gap, Scan};
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -134,6 +135,12 @@ pub struct ValidateAnswer {
     pub archive_size: Option<u64>,
     /// Where the bundle differs from its manifest.
     pub mismatches: Vec<Mismatch>,
+    /// Files that a former archive of the same name has left beside; nothing reads them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub stale_files: Vec<String>,
+    /// Why a newer archive of the same name could not be ingested: what is told here is of the former.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ingest_failure: Option<String>,
     /// What belongs in the bundle of some node: there, or not, and what that means.
     pub sources: Vec<SourceReport>,
     /// The files, by path: a page of them.
@@ -200,6 +207,10 @@ async fn validate(request: &ValidateRequest, context: &Context, call: Call<'_>) 
     let next = (offset + page_size as usize).min(files.len());
     let has_more = next < files.len();
     let complete = coverage.scan_complete && missing_patterns.is_empty() && mismatches.is_empty();
+    let ingest_failure = match &stored {
+        Some(manifest) => newer_failed(bundle, manifest).await?,
+        None => None,
+    };
     Ok(ValidateAnswer {
         success: true,
         used,
@@ -208,13 +219,15 @@ async fn validate(request: &ValidateRequest, context: &Context, call: Call<'_>) 
         file_count: info.files,
         total_size: info.bytes,
         total_size_human: size_human(info.bytes),
-        warning: warning(&coverage, &missing_patterns, &mismatches),
+        warning: warning(&coverage, &missing_patterns, &mismatches, ingest_failure.as_deref()),
         found_patterns,
         missing_patterns,
         has_findings_index,
         manifest_version: stored.as_ref().map(|manifest| manifest.version),
         archive_size: stored.as_ref().and_then(|manifest| manifest.archive_size),
         mismatches,
+        stale_files: stored.map(|manifest| manifest.stale).unwrap_or_default(),
+        ingest_failure,
         sources: expected.into_iter().map(source_report).collect(),
         manifest: files
             .iter()
@@ -276,8 +289,26 @@ async fn differences(bundle: &Located, manifest: &Manifest) -> Result<Vec<Mismat
     Ok(differs.into_iter().map(told).map(|(kind, file, detail)| Mismatch { kind, file, detail }).collect())
 }
 
-fn warning(coverage: &Coverage, missing: &[String], mismatches: &[Mismatch]) -> Option<String> {
+/// Why the archive that now has the bundle's name was not ingested.
+async fn newer_failed(bundle: &Located, manifest: &Manifest) -> Result<Option<String>, Failure> {
+    let Some(archive) = manifest.archive_key.as_deref().and_then(|key| StorePath::parse(key).ok()) else {
+        return Ok(None);
+    };
+    let said = record::failure_of(bundle.store.as_ref(), &archive).await?;
+    let newer = said.filter(|said| said.archive_version != manifest.archive_version);
+    Ok(newer.map(|said| format!("{archive}, failed at {}: {}", said.failed_at, said.error)))
+}
+
+fn warning(
+    coverage: &Coverage,
+    missing: &[String],
+    mismatches: &[Mismatch],
+    ingest_failure: Option<&str>,
+) -> Option<String> {
     let mut wrong = Vec::new();
+    if let Some(said) = ingest_failure {
+        wrong.push(format!("this is the former bundle, the newer could not be ingested: {said}"));
+    }
     if !coverage.scan_complete {
         wrong.push(format!("{} files could not be read, or not to their end", coverage.skipped.len()));
     }

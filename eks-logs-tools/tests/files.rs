@@ -289,11 +289,7 @@ fn an_index_serves_until_something_changes() {
     let at = "2026-11-20T04:00:00Z".parse().unwrap();
     let indexed = block_on(index_bundle(&writer, &located, &context, at, Call::default())).unwrap();
     assert_eq!((indexed.file_count, indexed.line_indexes), (3, 1));
-    assert_eq!(
-        indexed.written.last().unwrap(),
-        "extracted/findings_index.json",
-        "last, so that whoever sees it sees all"
-    );
+    assert_eq!(indexed.written.last().unwrap(), "extracted/manifest.json", "last, so that whoever sees it sees all");
 
     let mut after = call(&open(), "errors", json!({})).unwrap();
     assert_eq!((&after["cached"], &after["indexedAt"]), (&json!(true), &json!("2026-11-20T04:00:00Z")));

@@ -16,6 +16,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use eks_logs_core::inventory::{Cluster, RegisteredNode};
 use eks_logs_core::{Error, InstanceId, Result};
 use jiff::Timestamp;
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use serde::Deserialize;
 
 use crate::config::Patience;
@@ -75,6 +78,10 @@ fn connector(cluster: &Cluster, endpoint: &str, patience: &Patience) -> Result<C
     }
     // The API server's certificate is signed by the cluster's own authority, and by that alone.
     let authority = cluster.certificate_authority.clone().unwrap_or_default();
+    check_authority(&authority).map_err(|why| Error::Unavailable {
+        path: cluster.name.clone(),
+        detail: format!("the cluster's certificate authority cannot be used: {why}"),
+    })?;
     let trusted = tls::TrustStore::empty().with_pem_certificate(authority);
     let context = tls::TlsContext::builder().with_trust_store(trusted).build().map_err(|why| Error::Unavailable {
         path: cluster.name.clone(),
@@ -82,6 +89,18 @@ fn connector(cluster: &Cluster, endpoint: &str, patience: &Patience) -> Result<C
     })?;
     let provider = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc);
     Ok(builder.tls_provider(provider).tls_context(context).build())
+}
+
+/// The connector takes for granted that these are certificates, and panics where they are not.
+fn check_authority(pem: &[u8]) -> Result<(), String> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(pem) {
+        roots.add(certificate.map_err(|why| chain(&why))?).map_err(|why| chain(&why))?;
+    }
+    if roots.is_empty() {
+        return Err("it holds no certificate".to_owned());
+    }
+    Ok(())
 }
 
 /// A token: the URL of a signed question, good for a minute.

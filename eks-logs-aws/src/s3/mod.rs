@@ -8,6 +8,7 @@ mod upload;
 mod walk;
 
 use std::fmt;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
@@ -63,6 +64,8 @@ struct Inner {
     client: RwLock<Client>,
     encryption: Encryption,
     patience: Patience,
+    /// Listings are asked for with encoded keys, since one was met that XML cannot hold.
+    encoded_keys: AtomicBool,
 }
 
 impl fmt::Debug for S3Store {
@@ -88,7 +91,8 @@ impl S3Store {
         let config = config.build();
         let client = RwLock::new(Client::from_conf(config.clone()));
         let encryption = Encryption::default();
-        Self { inner: Arc::new(Inner { location, config, client, encryption, patience }) }
+        let encoded_keys = AtomicBool::new(false);
+        Self { inner: Arc::new(Inner { location, config, client, encryption, patience, encoded_keys }) }
     }
 
     /// Encrypts what is written.
@@ -96,8 +100,14 @@ impl S3Store {
     pub fn with_encryption(self, encryption: Encryption) -> Self {
         let Inner { location, config, patience, .. } = &*self.inner;
         let client = RwLock::new(self.client());
-        let inner =
-            Inner { location: location.clone(), config: config.clone(), client, encryption, patience: *patience };
+        let inner = Inner {
+            location: location.clone(),
+            config: config.clone(),
+            client,
+            encryption,
+            patience: *patience,
+            encoded_keys: AtomicBool::new(false),
+        };
         Self { inner: Arc::new(inner) }
     }
 

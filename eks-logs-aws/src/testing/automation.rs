@@ -22,6 +22,8 @@ pub struct FakeNode {
     pub cluster_arn: Option<String>,
     /// The step that fails, and what is said of it.
     pub fails: Option<(String, String)>,
+    /// Its starts are not answered: they do not take effect, or, with `true`, they do.
+    pub hangs: Option<bool>,
 }
 
 impl Default for FakeNode {
@@ -32,6 +34,7 @@ impl Default for FakeNode {
             platform: "Amazon Linux".to_owned(),
             cluster_arn: None,
             fails: None,
+            hangs: None,
         }
     }
 }

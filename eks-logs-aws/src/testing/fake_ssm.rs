@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -12,6 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 pub use super::automation::FakeNode;
 use super::automation::{Automation, Refused, Run, STEP, STEPS};
 use super::http::{self, Request};
+use super::machines::{Answer, FakeCluster, Machines};
 
 /// How the fake behaves.
 #[derive(Clone, Debug)]
@@ -47,8 +49,8 @@ impl FakeOptions {
     }
 }
 
-/// SSM Automation and DescribeInstanceInformation over JSON 1.1, and a Kubernetes API server that lists nodes; everything else is
-/// passed on. It ends with the runtime.
+/// SSM Automation and DescribeInstanceInformation over JSON 1.1, a Kubernetes API server that lists nodes, and clusters of any size with
+/// their machines ([`FakeSsm::cluster`]); everything else is passed on. It ends with the runtime.
 #[derive(Clone, Debug)]
 pub struct FakeSsm {
     address: SocketAddr,
@@ -56,8 +58,11 @@ pub struct FakeSsm {
     state: Arc<Mutex<Automation>>,
     /// What `GET /api/v1/nodes` answers.
     kubernetes: Arc<Mutex<Option<Value>>>,
+    machines: Arc<Mutex<Machines>>,
     calls: Arc<Mutex<Vec<String>>>,
     hang: Arc<Mutex<Option<bool>>>,
+    /// How often a start was asked for, by node; `GET /_fake/nodes/<id>` tells.
+    asked: Arc<Mutex<BTreeMap<String, usize>>>,
 }
 
 impl FakeSsm {
@@ -75,8 +80,10 @@ impl FakeSsm {
             options: Arc::new(options),
             state: Arc::new(Mutex::new(state)),
             kubernetes: Arc::default(),
+            machines: Arc::default(),
             calls: Arc::default(),
             hang: Arc::default(),
+            asked: Arc::default(),
         };
         let served = fake.clone();
         tokio::spawn(async move {
@@ -102,6 +109,12 @@ impl FakeSsm {
     pub fn kubernetes(&self, items: Value) {
         *self.kubernetes.lock().unwrap() =
             Some(json!({ "kind": "NodeList", "apiVersion": "v1", "metadata": {}, "items": items }));
+    }
+
+    /// Adds a cluster with its nodegroups and their machines, whose ids are answered in order. From now on the fake answers for EC2's
+    /// machines in that region, in pages as EC2 gives them, and nobody has to emulate thousands.
+    pub fn cluster(&self, cluster: FakeCluster) -> Vec<String> {
+        self.machines.lock().unwrap().add(cluster)
     }
 
     /// Starts do not answer from now on: before they take effect, or, with `after`, once they have.
@@ -132,6 +145,11 @@ impl FakeSsm {
         if line.starts_with("PUT /_fake/nodes/") {
             return self.control(connection, &line, &request.body).await;
         }
+        if let Some(node) = line.strip_prefix("GET /_fake/nodes/") {
+            let node = node.split(' ').next().unwrap_or_default();
+            let asked = self.asked.lock().unwrap().get(node).copied().unwrap_or_default();
+            return answer(connection, 200, &json!({ "asked": asked })).await;
+        }
         if let Some(bucket) = line.strip_prefix("PUT /_fake/buckets/") {
             return self.bucket(connection, bucket.split(' ').next().unwrap_or_default()).await;
         }
@@ -146,6 +164,12 @@ impl FakeSsm {
         let operation = target.strip_prefix("AmazonSSM.").unwrap_or_default().to_owned();
         let region = region(&request);
         self.calls.lock().unwrap().push(call_name(&request, &operation));
+        let own = self.machines.lock().unwrap().answer(&line, &request.body, &region, &self.url());
+        match own {
+            Some(Answer::Json(value)) => return answer(connection, 200, &value).await,
+            Some(Answer::Xml(status, text)) => return send(connection, status, "text/xml;charset=UTF-8", &text).await,
+            None => {}
+        }
         let body: Value = serde_json::from_slice(&request.body).unwrap_or_default();
         if operation == "StartAutomationExecution" {
             return self.start_run(connection, &body, &region).await;
@@ -159,7 +183,10 @@ impl FakeSsm {
     }
 
     async fn start_run(&self, connection: TcpStream, body: &Value, region: &str) -> std::io::Result<()> {
-        let hang = *self.hang.lock().unwrap();
+        let node = body["Parameters"]["EKSInstanceId"][0].as_str().unwrap_or_default();
+        *self.asked.lock().unwrap().entry(node.to_owned()).or_default() += 1;
+        let of_node = self.state.lock().unwrap().nodes.get(node).and_then(|node| node.hangs);
+        let hang = of_node.or(*self.hang.lock().unwrap());
         if hang == Some(false) {
             tokio::time::sleep(Duration::from_secs(3600)).await;
         }
@@ -180,7 +207,7 @@ impl FakeSsm {
         }
     }
 
-    /// `PUT /_fake/nodes/<id>` with `{"ping", "lastPing", "platform", "clusterArn", "fails": {"step", "message"}}`.
+    /// `PUT /_fake/nodes/<id>` with `{"ping", "lastPing", "platform", "clusterArn", "hangs", "fails": {"step", "message"}}`.
     async fn control(&self, connection: TcpStream, line: &str, body: &[u8]) -> std::io::Result<()> {
         let id = line.trim_start_matches("PUT /_fake/nodes/").split(' ').next().unwrap_or_default();
         let given: Value = serde_json::from_slice(body).unwrap_or_default();
@@ -194,6 +221,7 @@ impl FakeSsm {
             fails: given["fails"]["step"]
                 .as_str()
                 .map(|step| (step.to_owned(), given["fails"]["message"].as_str().unwrap_or("Step failed.").to_owned())),
+            hangs: given["hangs"].as_bool(),
         };
         self.node(id, node);
         answer(connection, 200, &json!({})).await
@@ -287,11 +315,14 @@ fn call_name(request: &Request, operation: &str) -> String {
     )
 }
 
-async fn answer(mut connection: TcpStream, status: u16, value: &Value) -> std::io::Result<()> {
-    let body = value.to_string();
+async fn answer(connection: TcpStream, status: u16, value: &Value) -> std::io::Result<()> {
+    send(connection, status, "application/x-amz-json-1.1", &value.to_string()).await
+}
+
+async fn send(mut connection: TcpStream, status: u16, kind: &str, body: &str) -> std::io::Result<()> {
+    let length = body.len();
     let head = format!(
-        "HTTP/1.1 {status} OK\r\nContent-Type: application/x-amz-json-1.1\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
-        body.len()
+        "HTTP/1.1 {status} OK\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
     );
     connection.write_all(head.as_bytes()).await?;
     connection.write_all(body.as_bytes()).await

@@ -10,9 +10,11 @@
 mod automation;
 mod fake_ssm;
 mod http;
+mod machines;
 mod proxy;
 mod services;
 
 pub use fake_ssm::{FakeNode, FakeOptions, FakeSsm};
+pub use machines::{FakeCluster, FakeGroup};
 pub use proxy::{Fault, Proxy, Seen};
 pub use services::{Servers, sdk_config, sdk_config_with, servers};

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use eks_logs_aws::testing::{FakeOptions, FakeSsm, Proxy, Servers, sdk_config};
 use eks_logs_aws::{Patience, S3Store, SsmCollector};
 use eks_logs_core::{Clock, Store, StoreWriter, Timer};
@@ -54,6 +55,20 @@ pub fn patience() -> Patience {
 pub fn sample() -> Vec<u8> {
     let name = "eks_i-0a1b2c3d4e5f60718_2026-11-20_0312-UTC_0.7.9.tar.gz";
     std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples").join(name)).unwrap()
+}
+
+/// Fetches a URL as anybody would: without credentials.
+pub async fn fetch(url: &str) -> (u16, Bytes) {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let (host, target) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
+    let mut connection = tokio::net::TcpStream::connect(host).await.unwrap();
+    let request = format!("GET /{target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    connection.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    connection.read_to_end(&mut answer).await.unwrap();
+    let head = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
+    let status = String::from_utf8_lossy(&answer[..head]).split(' ').nth(1).unwrap().parse().unwrap();
+    (status, Bytes::from(answer.split_off(head + 4)))
 }
 
 pub struct Account {

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use eks_logs_aws::{Account, Patience, S3Location, S3Store, TokioTimer, load};
 use eks_logs_core::store::{ByteStream, Children, ObjectStream};
 use eks_logs_core::{
-    ArchiveStore, ByteRange, Clock, CollectionName, Error, FileSink, Located, Object, Store, StorePath, StoreWriter,
-    bundle as bundles,
+    ARCHIVE_SUFFIXES, ArchiveStore, ByteRange, Clock, CollectionName, Error, FileSink, Located, Object, Store,
+    StorePath, StoreWriter, bundle as bundles,
 };
 use eks_logs_tools::{AccountPorts, Code, Context, Failure};
 use futures_lite::StreamExt as _;
@@ -67,7 +67,7 @@ pub(crate) fn bundle(location: &str) -> Result<Located, Failure> {
         let store = Arc::new(archive);
         return Ok(Located { store, root: StorePath::root(), locator: location.to_owned(), name });
     }
-    let store = open(whole)?;
+    let store = open(whole.clone())?;
     let mut found = runtime()?.block_on(bundles::discover(&store))?;
     match (found.pop(), found.len()) {
         (None, _) => Err(Error::NotABundle { path: location.to_owned(), files: 0 }.into()),
@@ -75,7 +75,12 @@ pub(crate) fn bundle(location: &str) -> Result<Located, Failure> {
         (Some(only), 0) => {
             let locator = if only.path.is_root() { location.to_owned() } else { format!("{location}/{}", only.path) };
             let name = name.or(only.name);
-            Ok(Located { store: Arc::new(store), root: only.path, locator, name })
+            let bundle = Located { store: Arc::new(store), root: only.path, locator, name };
+            if bundle.root.name() == "extracted" && only.beside.is_none() {
+                let bucket = open(S3Location { bucket: whole.bucket.clone(), prefix: StorePath::root() })?;
+                runtime()?.block_on(check_whole(&bundle, &bucket, &whole.prefix))?;
+            }
+            Ok(bundle)
         }
         (Some(last), _) => {
             found.push(last);
@@ -83,6 +88,27 @@ pub(crate) fn bundle(location: &str) -> Result<Located, Failure> {
             Err(Error::ManyBundles { path: location.to_owned(), bundles }.into())
         }
     }
+}
+
+/// A directory that is being extracted beside its archive is not read before its manifest, which is written last, is there.
+async fn check_whole(bundle: &Located, bucket: &S3Store, directory: &StorePath) -> Result<(), Failure> {
+    if !matches!(bundles::Manifest::load(bundle).await, Ok(None)) {
+        return Ok(());
+    }
+    for suffix in ARCHIVE_SUFFIXES {
+        match bucket.head(&StorePath::parse(&format!("{directory}{suffix}"))?).await {
+            Ok(archive) => {
+                return Err(Failure::new(
+                    Code::NotFound,
+                    format!("{}: its files are being extracted, or that broke off", bundle.locator),
+                    format!("point at the archive ({}/{}), or ingest it", bucket.locator(), archive.path),
+                ));
+            }
+            Err(Error::NotFound { .. }) => {}
+            Err(why) => return Err(why.into()),
+        }
+    }
+    Ok(())
 }
 
 /// Makes a context work on the account whose credentials are at hand, with a bucket for bundles and records.

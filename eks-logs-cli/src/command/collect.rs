@@ -21,6 +21,8 @@ use crate::output::print;
 
 /// Looks at an archive that nobody extracts, after which this command does it.
 const UNTOUCHED: u32 = 2;
+/// The same where somebody has begun, and may have died.
+const ABANDONED: u32 = 20;
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Collect {
@@ -95,7 +97,7 @@ impl Collect {
                 _ => {}
             }
             untouched = if status.stage == "extracting" { untouched + 1 } else { 0 };
-            if untouched >= UNTOUCHED && !self.no_ingest && self.ingest(context, writer, &status, &shown)? {
+            if untouched >= UNTOUCHED && !self.no_ingest && self.ingest(context, writer, &status, untouched, &shown)? {
                 untouched = 0;
                 continue;
             }
@@ -105,17 +107,21 @@ impl Collect {
         }
     }
 
-    /// Extracts and indexes what nobody else does; `false` if somebody has begun.
+    /// Extracts and indexes what nobody else does; `false` if somebody has begun not long ago.
     fn ingest(
         &self,
         context: &Context,
         writer: &Arc<dyn StoreWriter>,
         status: &StatusAnswer,
+        looks: u32,
         shown: &Shown,
     ) -> Result<bool, Failure> {
         let node = InstanceId::parse(&self.instance_id)?;
         let stored = block_on(collection::stage::stored(writer.as_ref(), &node, &status.automation.execution_id))?;
-        let (Some(archive), None) = (stored.archive, stored.directory) else { return Ok(false) };
+        let Some(archive) = stored.archive else { return Ok(false) };
+        if stored.directory.is_some() && looks < ABANDONED {
+            return Ok(false);
+        }
         let bar = &shown.bar;
         let hear = |done: u64, total: u64| within(bar, 70, 95, done, total);
         let call = Call::heard_by(&hear);

@@ -82,6 +82,9 @@ pub(crate) fn ingested(answer: &IngestAnswer) -> String {
     if answer.skipped > 0 {
         say!(out, "{} members were left out; validate names them", answer.skipped);
     }
+    if let Some(learned) = &answer.learned {
+        say!(out, "baseline: {}", neutral(learned));
+    }
     if let Some(bundle) = &answer.bundle_id {
         say!(out, "bundle {}", neutral(bundle));
     }

@@ -16,6 +16,13 @@ pub(crate) fn validate(answer: &ValidateAnswer) -> String {
     let marks = [(node.gpu, "GPU"), (node.hybrid, "hybrid"), (node.auto_mode, "Auto Mode")];
     let marks: String = marks.iter().filter(|(is, _)| *is).map(|(_, mark)| format!(", {mark}")).collect();
     say!(out, "{DIM}{}{marks}, collected by {}{DIM:#}", node.os, node.collector);
+    if let Some(said) = &answer.ingest_failure {
+        say!(out, "  FORMER BUNDLE: a newer archive could not be ingested: {}", neutral(said));
+    }
+    if !answer.stale_files.is_empty() {
+        let files = answer.stale_files.len();
+        say!(out, "{DIM}  not read: {files} files that a former archive of this name has left{DIM:#}");
+    }
     let (suspicious, normal): (Vec<_>, Vec<_>) = answer
         .sources
         .iter()

@@ -51,12 +51,14 @@ impl Seek for Channel {
 /// # Errors
 /// What the stream fails with; [`Error::NotAnArchive`] and [`Error::EmptyArchive`]; what the sink fails with.
 pub async fn walk_incoming(
-    mut bytes: ByteStream<'_>,
+    bytes: ByteStream<'_>,
     size: u64,
     locator: &str,
     limits: Limits,
     sink: &mut dyn FileSink,
 ) -> Result<()> {
+    // A small archive is over before its head is full, and is asked for more below.
+    let mut bytes = bytes.fuse();
     let mut head = BytesMut::new();
     while head.len() < HEAD {
         match bytes.next().await {

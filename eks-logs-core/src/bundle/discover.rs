@@ -38,6 +38,8 @@ pub struct Candidate {
     pub path: StorePath,
     /// True for an archive.
     pub archive: bool,
+    /// The archive that lies beside a directory of this name.
+    pub beside: Option<StorePath>,
     /// What its name says of the collection.
     pub name: Option<CollectionName>,
 }
@@ -47,7 +49,7 @@ pub struct Candidate {
 pub async fn discover(store: &dyn Store) -> Result<Vec<Candidate>> {
     let top = store.children(&StorePath::root()).await?;
     if is_bundle(&top) {
-        return Ok(vec![Candidate { path: StorePath::root(), archive: false, name: None }]);
+        return Ok(vec![Candidate { path: StorePath::root(), archive: false, beside: None, name: None }]);
     }
     among(store, top).await
 }
@@ -77,16 +79,19 @@ async fn among(store: &dyn Store, top: Children) -> Result<Vec<Candidate>> {
         } else {
             continue;
         };
-        found.push(Candidate { path, archive: false, name });
+        found.push(Candidate { path, archive: false, beside: None, name });
     }
     for object in &top.objects {
         let Some(stem) = ARCHIVE_SUFFIXES.iter().find_map(|suffix| object.path.as_str().strip_suffix(suffix)) else {
             continue;
         };
-        if !found.iter().any(|bundle| bundle.path.split_first().0 == stem) {
+        if let Some(bundle) = found.iter_mut().find(|bundle| bundle.path.split_first().0 == stem) {
+            bundle.beside = Some(object.path.clone());
+        } else {
             found.push(Candidate {
                 path: object.path.clone(),
                 archive: true,
+                beside: None,
                 name: CollectionName::parse(object.path.name()),
             });
         }

@@ -78,6 +78,13 @@ pub struct Manifest {
     /// Members that were not extracted.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub skipped: Vec<LeftOut>,
+    /// Set while another archive of the same name is being extracted over these files, to that archive's state: until a new manifest
+    /// stands here they are of two archives, and nobody reads them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub extracting: Option<String>,
+    /// Files beside the listed ones that a former archive of this name has left. They are not read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub stale: Vec<String>,
 }
 
 /// How a bundle differs from its manifest.
@@ -184,7 +191,19 @@ impl Manifest {
             total_size: files.iter().map(|file| file.size).sum(),
             files,
             skipped,
+            extracting: None,
+            stale: Vec::new(),
         }
+    }
+
+    /// What is known of the archive, where the same files are listed anew.
+    #[must_use]
+    pub fn with_archive_of(mut self, former: &Self) -> Self {
+        self.archive_key.clone_from(&former.archive_key);
+        self.archive_size = former.archive_size;
+        self.archive_version.clone_from(&former.archive_version);
+        self.stale.clone_from(&former.stale);
+        self
     }
 
     /// Reads every file of a bundle once and notes size and sum.

@@ -2,6 +2,7 @@
 
 mod discover;
 mod expectations;
+mod ingested;
 mod inner;
 mod key;
 mod layout;
@@ -12,6 +13,7 @@ mod source;
 
 pub use discover::{Candidate, Located, discover, discover_of, open};
 pub use expectations::{Expected, Presence, There, expectations};
+pub use ingested::{Ingested, ingested, without};
 pub use inner::{InnerRoot, inner_root};
 pub use key::collection_of_key;
 pub use layout::{Echo, EchoBy, Fact, FileClass, FileKind, Journal, Layout, NodeKind};

@@ -46,6 +46,8 @@ pub struct Starter<'a> {
     pub clock: &'a dyn Clock,
     /// Waits for other callers.
     pub timer: &'a dyn Timer,
+    /// The node's cluster, to be remembered, where it is known.
+    pub cluster: Option<&'a str>,
 }
 
 /// Why an execution is the answer.
@@ -320,6 +322,7 @@ impl Starter<'_> {
             region: started.region.to_string(),
             instance_id: Some(node.to_string()),
             started_at: Some(self.clock.now()),
+            cluster: self.cluster.map(str::to_owned),
         };
         let written = match record::region_path(&started.execution) {
             Ok(path) => record::write(self.records, &path, &record, PutMode::Overwrite).await.map(|_| ()),

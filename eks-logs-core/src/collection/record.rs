@@ -55,6 +55,52 @@ pub struct ExecutionRegion {
     /// When it was started, UTC.
     #[serde(default)]
     pub started_at: Option<Timestamp>,
+    /// The cluster of the node, where whoever started it knew: its baseline learns from the bundle.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<String>,
+}
+
+/// `ingest-failures/<archive>.json`: why an archive was not extracted and indexed. It speaks for one state of the archive; a later success
+/// needs no word here, the index tells.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct IngestFailure {
+    /// The archive, relative to the store.
+    pub archive: String,
+    /// Its state.
+    #[serde(default)]
+    pub archive_version: Option<String>,
+    /// When it was tried, UTC.
+    pub failed_at: Timestamp,
+    /// The failure's code, such as unreadable.
+    pub code: String,
+    /// What failed, for people.
+    pub error: String,
+    /// What to do.
+    pub suggestion: String,
+    /// The same archive fails again until somebody has done that; where false, the next attempt may well succeed.
+    pub lasting: bool,
+}
+
+/// Where it is said why an archive was not ingested.
+pub fn failure_path(archive: &StorePath) -> Result<StorePath> {
+    StorePath::parse(&format!("ingest-failures/{archive}.json"))
+}
+
+/// Why an archive, in the state in which it is now, was not ingested; `None` if nothing is said of it.
+pub async fn failure_of(store: &dyn Store, archive: &StorePath) -> Result<Option<IngestFailure>> {
+    // What somebody else has put there says nothing.
+    let said = match peek::<IngestFailure>(store, &failure_path(archive)?).await {
+        Ok(Some(said)) => said,
+        Ok(None) | Err(Error::Corrupt { .. }) => return Ok(None),
+        Err(why) => return Err(why),
+    };
+    let now = match store.head(archive).await {
+        Ok(object) => object.version.map(|version| version.0),
+        Err(Error::NotFound { .. }) => return Ok(None),
+        Err(why) => return Err(why),
+    };
+    Ok((said.archive_version == now).then_some(said))
 }
 
 /// Where the claim of a token is.
@@ -109,6 +155,11 @@ pub async fn write<T: Serialize>(
     let text = serde_json::to_vec_pretty(record)
         .map_err(|why| Error::Data { file: path.to_string(), detail: why.to_string() })?;
     store.put(path, Bytes::from(text), mode).await
+}
+
+/// The cluster for which a collection was started, as far as the record of it tells.
+pub async fn cluster_of(store: &dyn Store, id: &ExecutionId) -> Result<Option<String>> {
+    Ok(peek::<ExecutionRegion>(store, &region_path(id)?).await?.and_then(|record| record.cluster))
 }
 
 /// Where an execution was started, as far as the record of it tells.

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::{Execution, ExecutionState};
+use crate::bundle::{Manifest, records};
 use crate::error::{Error, Result};
 use crate::id::{ARCHIVE_SUFFIXES, CollectionName, InstanceId};
 use crate::path::StorePath;
@@ -98,12 +99,22 @@ pub async fn stage(store: &dyn Store, execution: &Execution, node: Option<&Insta
         Err(Error::NotFound { .. }) => Ok(None),
         Err(why) => Err(why),
     };
-    if let Some(index) = there("findings_index.json").await? {
-        // Half an index is never seen, but a foreign or damaged one may be.
-        let readable = serde_json::from_slice::<serde::de::IgnoredAny>(&index).is_ok();
-        return Ok((if readable { Stage::Ready } else { Stage::Indexing }, found));
+    let manifest = there(records::MANIFEST).await?;
+    // The manifest is what makes a bundle whole. One from elsewhere, without its archive, may lack it.
+    let whole = match &manifest {
+        Some(json) => Manifest::from_json(json).is_ok_and(|manifest| manifest.extracting.is_none()),
+        None => found.archive.is_none(),
+    };
+    if !whole {
+        return Ok((Stage::Extracting, found));
     }
-    let stage = if there("manifest.json").await?.is_some() { Stage::Indexing } else { Stage::Extracting };
+    let stage = match there(records::FINDINGS_INDEX).await? {
+        // Half an index is never seen, but a foreign or damaged one may be.
+        Some(index) if serde_json::from_slice::<serde::de::IgnoredAny>(&index).is_ok() => Stage::Ready,
+        Some(_) => Stage::Indexing,
+        None if manifest.is_some() => Stage::Indexing,
+        None => Stage::Extracting,
+    };
     Ok((stage, found))
 }
 

@@ -297,7 +297,7 @@ impl BatchCollectRequest {
                     account.timer.sleep(APART).await;
                 }
                 let node = InstanceId::parse(&node)?;
-                account.starter().start(&node, region, Some(token)).await
+                account.starter(Some(&self.cluster_name)).start(&node, region, Some(token)).await
             })
             .buffered(AT_A_TIME);
         let mut results = Vec::new();

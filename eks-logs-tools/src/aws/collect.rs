@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 use eks_logs_core::collection::once::Origin;
-use eks_logs_core::inventory::{Agent, Instance, Provisioner};
+use eks_logs_core::inventory::{Agent, Instance, Provisioner, cluster_of};
 use eks_logs_core::{Collector, Error, InstanceId, Region};
 use futures_lite::future;
 use futures_util::StreamExt as _;
@@ -95,7 +95,8 @@ impl Request for CollectRequest {
             check_platform(instance, account.collector.document())?;
         }
         preflight(&account, &node, &region).await?;
-        let started = account.starter().start(&node, &region, token).await?;
+        let cluster = instance.as_ref().and_then(cluster_of);
+        let started = account.starter(cluster).start(&node, &region, token).await?;
         let now = account.clock.now();
         let (origin, message) = match started.origin {
             Origin::Started => ("started", "the collector is being started on the node"),

@@ -60,8 +60,10 @@ impl<'a> Account<'a> {
         self.records
     }
 
-    pub(crate) fn starter(&self) -> Starter<'a> {
-        Starter { records: self.records, collector: self.collector, clock: self.clock, timer: self.timer }
+    /// What starts; `cluster` is remembered with what is started.
+    pub(crate) fn starter(&self, cluster: Option<&'a str>) -> Starter<'a> {
+        let Self { records, collector, clock, timer, .. } = *self;
+        Starter { records, collector, clock, timer, cluster }
     }
 
     pub(crate) fn inventory(&self, tool: &str) -> Result<&'a dyn Inventory, Failure> {

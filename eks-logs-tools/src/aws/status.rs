@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+use eks_logs_core::collection::record::IngestFailure;
 use eks_logs_core::collection::stage::bundle_id;
 use eks_logs_core::collection::{Execution, ExecutionState, Stage, record, stage};
 use eks_logs_core::{Error, ExecutionId, InstanceId, Region};
@@ -126,14 +127,32 @@ pub(super) struct Followed {
     pub(super) stage: Stage,
     pub(super) node: Option<InstanceId>,
     pub(super) bundle_id: Option<String>,
+    /// Why the archive was not ingested, when that was last tried.
+    pub(super) not_ingested: Option<IngestFailure>,
 }
 
 impl Followed {
     pub(super) fn word(&self) -> &'static str {
+        if self.stage == Stage::Failed && self.execution.state == ExecutionState::Success {
+            return "failed";
+        }
         state_word(self.execution.state, self.stage)
     }
 
+    /// What went wrong when the archive was last tried, where it may well be tried again.
+    fn last_failure(&self) -> String {
+        self.not_ingested.as_ref().map_or(String::new(), |said| format!("; the last attempt failed: {}", said.error))
+    }
+
     pub(super) fn cause(&self) -> Option<Cause> {
+        if let (Stage::Failed, Some(said)) = (self.stage, &self.not_ingested) {
+            return Some(Cause {
+                id: "ingestion-failed".to_owned(),
+                cause: format!("the archive is in the bucket and could not be ingested: {}", said.error),
+                fix: vec![said.suggestion.clone()],
+                step: None,
+            });
+        }
         let failure = self.execution.failure.clone()?;
         Some(Cause { id: failure.id, cause: failure.cause, fix: failure.fix, step: failure.step })
     }
@@ -148,10 +167,17 @@ pub(super) async fn follow(
 ) -> Result<Followed, Error> {
     let execution = account.collector.execution(id, region).await?;
     let node = execution.instance.clone().or(node);
-    let (stage, stored) = stage(account.store(), &execution, node.as_ref()).await?;
+    let (mut stage, stored) = stage(account.store(), &execution, node.as_ref()).await?;
+    let not_ingested = match (&stored.archive, stage) {
+        (Some(archive), Stage::Extracting | Stage::Indexing) => record::failure_of(account.store(), archive).await?,
+        _ => None,
+    };
+    if not_ingested.as_ref().is_some_and(|said| said.lasting) {
+        stage = Stage::Failed;
+    }
     let has_bundle = stored.archive.is_some() || stored.directory.is_some();
     let bundle_id = node.as_ref().filter(|_| has_bundle).map(|node| bundle_id(node, id.as_str()));
-    Ok(Followed { execution, stage, node, bundle_id })
+    Ok(Followed { execution, stage, node, bundle_id, not_ingested })
 }
 
 /// Where an execution runs, and for which node: as the caller says, as the record says, else wherever it is known.
@@ -260,6 +286,11 @@ fn said(followed: &Followed, waited: i64) -> (String, String) {
         (Stage::Failed, ExecutionState::Cancelled) => {
             ("it was stopped".to_owned(), "call collect again if the logs are still wanted".to_owned())
         }
+        (Stage::Failed, ExecutionState::Success) => {
+            let cause = followed.cause();
+            let (said, fix) = cause.map_or_else(Default::default, |cause| (cause.cause, cause.fix.join("; ")));
+            (said, format!("{fix}; then have it ingested again (`eks-logs ingest`), or call collect again"))
+        }
         (Stage::Failed, _) => {
             let cause = followed.execution.failure.as_ref();
             let said = cause.map_or_else(|| "it failed".to_owned(), |failure| failure.cause.clone());
@@ -273,11 +304,11 @@ fn said(followed: &Followed, waited: i64) -> (String, String) {
         ),
         (Stage::Uploading, _) => ("the archive is on its way to the bucket".to_owned(), again),
         (Stage::Extracting | Stage::Indexing, _) if waited > PATIENCE_SECONDS => (
-            format!("the archive has been in the bucket for {waited} seconds and is not indexed"),
+            format!("the archive has been in the bucket for {waited} seconds and is not indexed{}", followed.last_failure()),
             "see whether the ingestion function is deployed and whether it fails (its dead-letter queue), or run `eks-logs ingest` for it"
                 .to_owned(),
         ),
-        (Stage::Extracting, _) => ("the archive is there and is being extracted".to_owned(), again),
+        (Stage::Extracting, _) => (format!("the archive is there and is being extracted{}", followed.last_failure()), again),
         (Stage::Indexing, _) => ("the files are there and are being indexed".to_owned(), again),
     }
 }
