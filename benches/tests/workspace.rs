@@ -16,7 +16,7 @@ const ARROWS: [(&str, &[&str]); 8] = [
     ("eks-logs-tools", &["eks-logs-core", "eks-logs-findings"]),
     ("eks-logs-aws", &["eks-logs-core"]),
     ("eks-logs-cli", &["eks-logs-aws", "eks-logs-core", "eks-logs-findings", "eks-logs-tools"]),
-    ("eks-logs-mcp", &["eks-logs-core", "eks-logs-findings", "eks-logs-tools"]),
+    ("eks-logs-mcp", &["eks-logs-aws", "eks-logs-core", "eks-logs-findings", "eks-logs-tools"]),
     ("eks-logs-lambda", &["eks-logs-aws", "eks-logs-core", "eks-logs-tools"]),
     ("benches", &["eks-logs-core", "eks-logs-findings"]),
 ];

@@ -21,6 +21,8 @@
 #[cfg(feature = "inventory")]
 pub mod access;
 #[cfg(feature = "inventory")]
+mod account;
+#[cfg(feature = "inventory")]
 pub mod inventory;
 pub mod s3;
 pub mod ssm;
@@ -33,6 +35,8 @@ mod timer;
 
 #[cfg(feature = "inventory")]
 pub use access::AccountAccess;
+#[cfg(feature = "inventory")]
+pub use account::{Account, Collecting};
 pub use config::{Patience, load};
 #[cfg(feature = "inventory")]
 pub use inventory::Ec2EksInventory;

@@ -112,7 +112,7 @@ async fn the_clusters_own_authority_is_trusted() {
     let asked = server.asked();
     assert_eq!(asked.len(), 2);
     for head in asked {
-        let token = head.lines().find_map(|line| line.to_lowercase().starts_with("authorization: ").then_some(line));
+        let token = head.lines().find(|line| line.to_lowercase().starts_with("authorization: "));
         assert!(token.unwrap().contains("Bearer k8s-aws-v1."), "{head}");
     }
 }

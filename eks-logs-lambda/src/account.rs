@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use eks_logs_aws::{Ec2EksInventory, Patience, S3Store, SsmCollector, TokioTimer, load};
+use eks_logs_aws::{Account, Collecting, Ec2EksInventory, Patience, S3Store, TokioTimer};
 use eks_logs_core::inventory::{Agent, Cluster, Instance, NetworkInterface, Nodegroup, RegisteredNode};
 use eks_logs_core::{Clock, InstanceId, Inventory, Region, Result, Store, StoreWriter};
-use eks_logs_tools::{Bundles, Context};
+use eks_logs_tools::{AccountPorts, Bundles, Context};
 use jiff::Timestamp;
 
 use crate::settings::Settings;
@@ -24,28 +24,22 @@ impl Clock for Now {
 
 /// What the tools work with, and where they write. Nothing is asked of AWS yet.
 pub(crate) async fn context(settings: &Settings) -> (Context, Arc<S3Store>) {
-    let patience = Patience::default();
-    let shared = load(None, patience).await;
-    let store = S3Store::new(&shared, settings.store.clone(), patience);
-    let mut collector = SsmCollector::new(&shared, store.clone(), patience);
-    if let Some(document) = &settings.document {
-        collector = collector.with_document(document);
-    }
-    if let Some(role) = &settings.automation_role {
-        collector = collector.with_role(role);
-    }
-    let store = Arc::new(store);
+    let (document, role) = (settings.document.clone(), settings.automation_role.clone());
+    let collecting = Collecting { document, role, ..Collecting::default() };
+    let account = Account::open(settings.store.clone(), &collecting, Patience::default()).await;
+    let store = Arc::new(account.store);
     let mut context = Context::new(Bundles::Store(Arc::clone(&store) as Arc<dyn Store>));
-    context.collector = Some(Arc::new(collector));
-    let inventory = Ec2EksInventory::new(&shared, patience);
-    context.inventory = Some(match settings.regions.as_slice() {
-        [] => Arc::new(inventory),
-        regions => Arc::new(Within { inner: inventory, regions: regions.to_vec() }),
+    context.work_on(AccountPorts {
+        bucket: Arc::clone(&store) as Arc<dyn StoreWriter>,
+        collector: Arc::new(account.collector),
+        inventory: Some(match settings.regions.as_slice() {
+            [] => Arc::new(account.inventory),
+            regions => Arc::new(Within { inner: account.inventory, regions: regions.to_vec() }),
+        }),
+        clock: Arc::new(Now),
+        timer: Arc::new(TokioTimer),
     });
-    context.records = Some(Arc::clone(&store) as Arc<dyn StoreWriter>);
     context.learns.clone_from(&settings.learn);
-    context.clock = Some(Arc::new(Now));
-    context.timer = Some(Arc::new(TokioTimer));
     (context, store)
 }
 

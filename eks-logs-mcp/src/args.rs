@@ -9,8 +9,8 @@ use clap::{Args as ClapArgs, Parser, ValueEnum};
 #[derive(Clone, Debug, Parser)]
 #[command(name = "eks-logs-mcp", version, max_term_width = 110, after_help = EXAMPLES)]
 pub struct Args {
-    /// Where bundles are: a directory of many (as archives or extracted), or one bundle
-    #[arg(long, value_name = "DIR|BUNDLE", env = "EKS_LOGS_STORE")]
+    /// Where bundles are: a directory of many (as archives or extracted), one bundle, or a bucket with the account that it belongs to
+    #[arg(long, value_name = "DIR|BUNDLE|s3://BUCKET", env = "EKS_LOGS_STORE")]
     pub store: String,
 
     /// Which tools are offered: a profile (compact, fifteen, analysis, all) or names with commas between them
@@ -21,6 +21,10 @@ pub struct Args {
     #[arg(long)]
     pub offline: bool,
 
+    /// Lists the schemas of answers to their last level, for clients that are programs. They take four times the room in a context window
+    #[arg(long)]
+    pub whole_schemas: bool,
+
     /// Adds the rules of a directory (DIR/AREA/NAME.toml)
     #[arg(long, value_name = "DIR")]
     pub rules: Option<std::path::PathBuf>,
@@ -28,6 +32,10 @@ pub struct Args {
     /// Leaves tokens, keys and passwords in quoted lines as they are
     #[arg(long)]
     pub no_redact: bool,
+
+    /// AWS
+    #[command(flatten)]
+    pub account: Account,
 
     /// Limits
     #[command(flatten)]
@@ -44,6 +52,23 @@ pub struct Args {
     /// How it is logged
     #[arg(long, value_enum, default_value_t = LogFormat::Text, help_heading = "Logging")]
     pub log_format: LogFormat,
+}
+
+/// What holds with a bucket. Credentials, region and profile are those of AWS's SDKs: environment, profiles, SSO, roles.
+#[derive(Clone, Debug, Default, ClapArgs)]
+#[command(next_help_heading = "AWS (with --store s3://BUCKET; region and profile: AWS_REGION, AWS_PROFILE)")]
+pub struct Account {
+    /// The document that collects, if not AWSSupport-CollectEKSInstanceLogs
+    #[arg(long, value_name = "NAME")]
+    pub document: Option<String>,
+
+    /// The role that the automation takes on, if not that of the caller
+    #[arg(long, value_name = "ARN")]
+    pub automation_role: Option<String>,
+
+    /// The KMS key with which what we write is encrypted, if not as the bucket's default says
+    #[arg(long, value_name = "KEY")]
+    pub kms_key: Option<String>,
 }
 
 /// What a call may cost.
@@ -140,6 +165,7 @@ pub enum LogFormat {
 const EXAMPLES: &str = "Examples:
   eks-logs-mcp --store ./bundles
   eks-logs-mcp --store eks_i-0abc_2026-11-20_0312-UTC_0.7.9.tar.gz --tools all --offline
+  eks-logs-mcp --store s3://my-eks-logs --tools fifteen
   eks-logs-mcp --store ./bundles --http 127.0.0.1:8080
   eks-logs-mcp --store ./bundles --http 0.0.0.0:8080 --public-url https://logs.example.com/mcp \\
       --oidc-issuer https://issuer.example.com --oidc-audience eks-logs --allow-host logs.example.com

@@ -9,6 +9,9 @@ use eks_logs_tools::{Call, Code, Context, Failure, Tool};
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
+/// What most calls end within.
+const SHORT: Duration = Duration::from_millis(200);
+
 /// How far a call is, and whether it should end. Shared between the call and whoever waits for it.
 #[derive(Debug, Default)]
 pub(crate) struct Watch {
@@ -63,6 +66,9 @@ pub(crate) type Lazy = Arc<LazyLock<Context, Box<dyn FnOnce() -> Context + Send>
 pub(crate) struct Runner {
     context: Lazy,
     places: Arc<Semaphore>,
+    /// Calls that have begun a moment ago. Most end within it: a few threads answer hundreds of clients as fast as hundreds would, and
+    /// the memory that each thread keeps is kept a few times only. One that takes longer reads or waits, and lets the next begin.
+    begun: Arc<Semaphore>,
     waiting: AtomicUsize,
     may_wait: usize,
     longest: Duration,
@@ -80,15 +86,9 @@ impl Drop for Waiting<'_> {
 impl Runner {
     pub(crate) fn new(context: Lazy, calls: usize, longest: Duration) -> Self {
         let places = Arc::new(Semaphore::new(calls));
-        Self { context, places, waiting: AtomicUsize::new(0), may_wait: calls * 2, longest }
-    }
-
-    /// Makes what tools work with, if nobody has asked for it yet.
-    pub(crate) fn warm_up(&self) {
-        let context = Arc::clone(&self.context);
-        tokio::task::spawn_blocking(move || {
-            LazyLock::force(&context);
-        });
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let begun = Arc::new(Semaphore::new(processors * 4));
+        Self { context, places, begun, waiting: AtomicUsize::new(0), may_wait: calls * 2, longest }
     }
 
     /// Calls a tool.
@@ -98,6 +98,17 @@ impl Runner {
         arguments: Value,
         watch: Arc<Watch>,
     ) -> Result<Value, Failure> {
+        self.call_then(tool, arguments, watch, Ok).await
+    }
+
+    /// Calls a tool, and does something with its answer on the same thread.
+    pub(crate) async fn call_then<T: Send + 'static>(
+        &self,
+        tool: &'static Tool,
+        arguments: Value,
+        watch: Arc<Watch>,
+        then: impl FnOnce(Value) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Failure> {
         let answering = Arc::clone(&watch);
         self.run(watch, move |context| {
             let progress = |done, total| {
@@ -106,7 +117,7 @@ impl Runner {
             };
             let stop = || answering.is_stopped();
             let call = Call::heard_by(&progress).stopped_by(&stop);
-            tokio::runtime::Handle::current().block_on(tool.call(context, arguments, call))
+            then(tokio::runtime::Handle::current().block_on(tool.call(context, arguments, call))?)
         })
         .await
     }
@@ -117,16 +128,22 @@ impl Runner {
         watch: Arc<Watch>,
         work: impl FnOnce(&Context) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Failure> {
-        if self.waiting.fetch_add(1, Ordering::Relaxed) >= self.may_wait {
-            self.waiting.fetch_sub(1, Ordering::Relaxed);
-            return Err(busy());
-        }
-        let waiting = Waiting(&self.waiting);
-        let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| busy())?;
-        drop(waiting);
+        let place = match Arc::clone(&self.places).try_acquire_owned() {
+            Ok(place) => place,
+            Err(_) => {
+                let waiting = Waiting(&self.waiting);
+                if self.waiting.fetch_add(1, Ordering::Relaxed) >= self.may_wait {
+                    return Err(busy());
+                }
+                let place = Arc::clone(&self.places).acquire_owned().await.map_err(|_| busy())?;
+                drop(waiting);
+                place
+            }
+        };
+        let begun = Arc::clone(&self.begun).acquire_owned().await.map_err(|_| busy())?;
         let context = Arc::clone(&self.context);
         let guard = StopOnDrop::new(&watch);
-        let work = tokio::task::spawn_blocking(move || {
+        let mut work = tokio::task::spawn_blocking(move || {
             let _place = place;
             // A bug in one call must not end the server.
             std::panic::catch_unwind(AssertUnwindSafe(|| work(&context))).unwrap_or_else(|_| {
@@ -134,7 +151,14 @@ impl Runner {
                 Err(Failure::new(Code::Internal, "internal error: the call did not end well", "report this"))
             })
         });
-        let answer = tokio::time::timeout(self.longest, work).await;
+        let done = async {
+            tokio::select! {
+                done = &mut work => return done,
+                () = tokio::time::sleep(SHORT) => drop(begun),
+            }
+            work.await
+        };
+        let answer = tokio::time::timeout(self.longest, done).await;
         drop(guard);
         match answer {
             Ok(Ok(answer)) => answer,

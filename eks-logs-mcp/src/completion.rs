@@ -67,6 +67,7 @@ pub(crate) async fn complete(
         (Kind::Nothing, _) | (Kind::Path | Kind::Finding, None) => Vec::new(),
         (Kind::Finding, Some(id)) => finding_ids(shared, &id, watch).await.unwrap_or_default(),
         (kind, bundle) => {
+            let begun = typed.clone();
             let work = move |context: &eks_logs_tools::Context| {
                 block_on(async {
                     Ok(match (kind, bundle) {
@@ -75,13 +76,13 @@ pub(crate) async fn complete(
                             files.into_iter().map(|file| file.path.to_string()).collect()
                         }
                         (Kind::Node | Kind::Nodes, _) => {
-                            let mut nodes: Vec<String> =
-                                bundles::all(context).await?.into_iter().filter_map(|known| known.instance).collect();
+                            let known = bundles::beginning(context, &begun).await?;
+                            let mut nodes: Vec<String> = known.into_iter().filter_map(|known| known.instance).collect();
                             nodes.sort();
                             nodes.dedup();
                             nodes
                         }
-                        _ => bundles::all(context).await?.into_iter().map(|known| known.id).collect(),
+                        _ => bundles::beginning(context, &begun).await?.into_iter().map(|known| known.id).collect(),
                     })
                 })
             };

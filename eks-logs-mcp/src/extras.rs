@@ -14,6 +14,8 @@ use crate::answer::fit::Order;
 pub(crate) struct Extras {
     /// Sets of tools, and what each is for.
     pub(crate) profiles: BTreeMap<String, String>,
+    /// What an argument may look like, by its name in every tool.
+    pub(crate) examples: BTreeMap<String, Value>,
     tools: BTreeMap<String, Extra>,
 }
 

@@ -4,14 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use eks_logs_tools::{Code, Effect, Failure, Needs, Tool, tools};
-use rmcp::model::{JsonObject, Tool as WireTool, ToolAnnotations};
-use serde_json::{Value, json};
+use rmcp::model::{Tool as WireTool, ToolAnnotations};
 
-use crate::answer::fit;
 use crate::extras::Extras;
-
-/// The argument that asks for a further part of an answer. It is the server's own; no tool sees it.
-pub(crate) const CURSOR: &str = "cursor";
+use crate::schema;
 
 /// The tools that a server offers, by name.
 #[derive(Clone, Debug)]
@@ -22,11 +18,12 @@ pub(crate) struct Offer {
 }
 
 impl Offer {
-    /// The tools of a profile, or those that are named; `offline` leaves out what needs an account.
+    /// The tools of a profile, or those that are named; `offline` leaves out what needs an account, `whole_schemas` tells the schemas of
+    /// answers to their last level.
     ///
     /// # Errors
     /// `bad_argument` for a profile or a tool that there is not.
-    pub(crate) fn new(wanted: &str, offline: bool) -> Result<Self, Failure> {
+    pub(crate) fn new(wanted: &str, offline: bool, whole_schemas: bool) -> Result<Self, Failure> {
         let extras = Extras::builtin();
         let names: Vec<&str> = wanted.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
         let is_profile = |name: &str| matches!(name, "all" | "analysis") || extras.profiles.contains_key(name);
@@ -59,7 +56,7 @@ impl Offer {
                 "name a profile or a tool that needs no account, or leave --offline out",
             ));
         }
-        let listed: Vec<WireTool> = taken.iter().map(|tool| wire(tool)).collect();
+        let listed: Vec<WireTool> = taken.iter().map(|tool| wire(tool, whole_schemas)).collect();
         let tools = taken.iter().zip(&listed).map(|(tool, wire)| (tool.about.name, (*tool, wire.clone()))).collect();
         Ok(Self { tools, listed })
     }
@@ -78,8 +75,9 @@ impl Offer {
 }
 
 /// A tool as `tools/list` tells it.
-fn wire(tool: &Tool) -> WireTool {
+fn wire(tool: &Tool, whole_schemas: bool) -> WireTool {
     let about = &tool.about;
+    let output = if whole_schemas { schema::output(tool) } else { schema::outline(&schema::output(tool)) };
     let (reads, destroys, once) = match about.effect {
         Effect::Reads => (true, false, true),
         Effect::AddsOnce => (false, false, true),
@@ -91,89 +89,36 @@ fn wire(tool: &Tool) -> WireTool {
         .destructive(destroys)
         .idempotent(once)
         .open_world(about.needs == Needs::Aws);
-    WireTool::new(about.name, about.description, Arc::new(input(tool)))
+    WireTool::new(about.name, about.description, Arc::new(schema::input(tool)))
         .with_title(about.title)
-        .with_raw_output_schema(Arc::new(output(tool)))
+        .with_raw_output_schema(Arc::new(output))
         .with_annotations(annotations)
-}
-
-fn object(schema: Value) -> JsonObject {
-    match schema {
-        Value::Object(fields) => fields,
-        _ => JsonObject::new(),
-    }
-}
-
-/// The tool's arguments, with the defaults that hold here, and the cursor.
-fn input(tool: &Tool) -> JsonObject {
-    let mut schema = object(tool.input_schema());
-    let extra = Extras::builtin().of(tool.about.name);
-    let properties = schema.entry("properties").or_insert_with(|| json!({}));
-    for (name, value) in &extra.defaults {
-        if let Some(argument) = properties.get_mut(name).and_then(Value::as_object_mut) {
-            argument.insert("default".to_owned(), value.clone());
-        }
-    }
-    if let Some(properties) = properties.as_object_mut() {
-        properties.insert(
-            CURSOR.to_owned(),
-            json!({
-                "type": "string",
-                "description": "For a further part of a large answer: answerPart.nextCursor of the last part, beside the same arguments.",
-            }),
-        );
-    }
-    schema.insert("additionalProperties".to_owned(), Value::Bool(false));
-    schema
-}
-
-/// Takes the descriptions inside a field out: the list of tools goes into a context window, and names below the first level speak for
-/// themselves. A property of that name stays.
-fn without_words(schema: &mut Value, inside: bool) {
-    match schema {
-        Value::Object(fields) => {
-            if inside && fields.get("description").is_some_and(Value::is_string) {
-                fields.remove("description");
-            }
-            fields.values_mut().for_each(|field| without_words(field, true));
-        }
-        Value::Array(parts) => parts.iter_mut().for_each(|part| without_words(part, true)),
-        _ => {}
-    }
-}
-
-/// The tool's answer, or a failure: what is required depends on `success`.
-fn output(tool: &Tool) -> JsonObject {
-    let mut schema = object(tool.output_schema());
-    if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
-        properties.values_mut().for_each(|field| without_words(field, false));
-    }
-    let required = schema.remove("required").unwrap_or_else(|| json!([]));
-    let properties = schema.entry("properties").or_insert_with(|| json!({}));
-    if let Some(properties) = properties.as_object_mut() {
-        properties.insert(fit::FIELD.to_owned(), fit::schema());
-    }
-    let answer = json!({ "properties": { "success": { "const": true } }, "required": required });
-    let failure = json!({
-        "properties": {
-            "success": { "const": false },
-            "error": { "type": "string", "description": "What failed." },
-            "code": { "type": "string", "description": "What kind of failure: bad_argument, not_found, denied, busy, ..." },
-            "details": { "type": "object", "properties": { "suggestion": { "type": "string", "description": "What to do." } } },
-        },
-        "required": ["success", "error", "code", "details"],
-    });
-    schema.insert("anyOf".to_owned(), json!([answer, failure]));
-    schema
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
+    use crate::answer::tokens::estimate;
+
+    #[test]
+    fn a_list_of_tools_leaves_room_for_answers() {
+        for (profile, most) in [("compact", 12_500), ("fifteen", 14_000), ("all", 18_500)] {
+            let listed = serde_json::to_string(Offer::new(profile, false, false).unwrap().listed()).unwrap();
+            let tokens = estimate(&listed);
+            assert!(tokens < most, "{profile}: {} bytes, about {tokens} tokens", listed.len());
+        }
+    }
 
     #[test]
     fn every_tool_has_a_form_that_clients_take() {
-        let offer = Offer::new("all", false).unwrap();
+        for offer in [false, true].map(|whole| Offer::new("all", false, whole).unwrap()) {
+            takes_form(&offer);
+        }
+    }
+
+    fn takes_form(offer: &Offer) {
         assert_eq!(offer.listed().len(), tools().len());
         for tool in offer.listed() {
             let (input, output) = (&tool.input_schema, tool.output_schema.as_ref().unwrap());
@@ -196,12 +141,12 @@ mod tests {
     #[test]
     fn profiles_and_names() {
         let names = |wanted: &str| -> Vec<String> {
-            Offer::new(wanted, true).unwrap().listed().iter().map(|tool| tool.name.to_string()).collect()
+            Offer::new(wanted, true, false).unwrap().listed().iter().map(|tool| tool.name.to_string()).collect()
         };
         assert_eq!(names("triage, rules"), ["triage", "rules"]);
         assert!(names("compact").len() < names("all").len());
         assert!(names("fifteen").len() <= 15);
-        let unknown = Offer::new("compakt", false).unwrap_err();
+        let unknown = Offer::new("compakt", false, false).unwrap_err();
         assert!(unknown.error.contains("compakt") && unknown.details.suggestion.contains("compact"), "{unknown:?}");
     }
 }

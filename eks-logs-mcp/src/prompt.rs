@@ -131,7 +131,7 @@ mod tests {
         let table: Table = toml::from_str(include_str!("../data/prompts.toml")).unwrap();
         assert_eq!(table.prompt.len(), STEPS.len());
         for offered in ["all", "triage"] {
-            let offer = Offer::new(offered, false).unwrap();
+            let offer = Offer::new(offered, false, false).unwrap();
             for row in &table.prompt {
                 let arguments =
                     row.argument.iter().map(|argument| (argument.name.clone(), "i-0a1b2c3d4e5f60718".into())).collect();
@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn what_is_missing_or_unknown_is_said() {
-        let offer = Offer::new("all", false).unwrap();
+        let offer = Offer::new("all", false, false).unwrap();
         let ask = |name: &str, arguments: Value| get(&offer, name, arguments.as_object().unwrap()).unwrap_err();
         assert!(ask("incident", serde_json::json!({})).error.contains("instanceId is missing"));
         assert!(ask("incident", serde_json::json!({ "node": "x" })).error.contains("no argument node"));

@@ -21,14 +21,13 @@ use crate::answer::cursor::Cursor;
 use crate::answer::fit::fit;
 use crate::call::{Lazy, Runner, StopOnDrop, Watch};
 use crate::extras::Extras;
-use crate::offer::{CURSOR, Offer};
+use crate::offer::Offer;
+use crate::schema::CURSOR;
 use crate::task::Tasks;
 use crate::{completion, prompt, resource, text};
 
 /// How often a client hears how far its call is.
 const PROGRESS: Duration = Duration::from_millis(500);
-/// Until then a client has its list of tools.
-const WARM_UP: Duration = Duration::from_millis(200);
 /// Protocol versions that are spoken, oldest first.
 const VERSIONS: &[ProtocolVersion] =
     &[ProtocolVersion::V_2025_06_18, ProtocolVersion::V_2025_11_25, ProtocolVersion::V_2026_07_28];
@@ -57,6 +56,8 @@ pub struct Options {
     pub tools: String,
     /// Hides what needs an AWS account.
     pub offline: bool,
+    /// Tells the schemas of answers to their last level, not the first one only.
+    pub whole_schemas: bool,
     /// An AWS account is at hand.
     pub account: bool,
     /// Tokens (estimated) of one answer.
@@ -74,6 +75,7 @@ impl Default for Options {
         Self {
             tools: "compact".to_owned(),
             offline: false,
+            whole_schemas: false,
             account: false,
             answer_tokens: 10_000,
             calls: 256,
@@ -111,7 +113,7 @@ impl Server {
     /// # Errors
     /// As [`Server::new`].
     pub fn making(context: impl FnOnce() -> Context + Send + 'static, options: Options) -> Result<Self, Failure> {
-        let offer = Offer::new(&options.tools, options.offline)?;
+        let offer = Offer::new(&options.tools, options.offline, options.whole_schemas)?;
         let context: Lazy = Arc::new(LazyLock::new(Box::new(context)));
         let runner = Runner::new(context, options.calls, options.longest_call);
         Ok(Self { shared: Arc::new(Shared { runner, offer, options, tasks: Tasks::default() }) })
@@ -119,22 +121,12 @@ impl Server {
 }
 
 impl Server {
-    /// Loads the rules a moment from now, so that the first call need not.
-    pub(crate) fn warm_up(&self) {
-        let shared = Arc::clone(&self.shared);
-        tokio::spawn(async move {
-            tokio::time::sleep(WARM_UP).await;
-            shared.runner.warm_up();
-        });
-    }
-
-    /// How many bundles the store holds; what is in its way otherwise.
+    /// How many bundles the store holds, where that can be told at once; what is in its way otherwise.
     ///
     /// # Errors
     /// As the store fails.
-    pub(crate) async fn reaches_store(&self) -> Result<usize, Failure> {
-        let count =
-            |context: &Context| futures_lite::future::block_on(crate::bundles::all(context)).map(|all| all.len());
+    pub(crate) async fn reaches_store(&self) -> Result<Option<usize>, Failure> {
+        let count = |context: &Context| futures_lite::future::block_on(crate::bundles::count(context));
         self.shared.runner.run(Arc::default(), count).await
     }
 }
@@ -168,7 +160,7 @@ impl Shared {
         let tool = self.offer.tool(name).ok_or_else(unknown)?;
         if tool.about.needs == Needs::Aws && !self.options.account {
             return Err(Failure::new(
-                Code::StoreUnavailable,
+                Code::NeedsAws,
                 format!("{name} needs an AWS account, and this server was started for bundles in a directory"),
                 "work with the bundles that there are (list resources), or start the server with --store s3://BUCKET",
             ));
@@ -183,17 +175,15 @@ impl Shared {
         self.fill_in(name, arguments);
         let arguments = Value::Object(std::mem::take(arguments));
         let asked = format!("{name} {arguments}");
-        let answer = self.runner.call(tool, arguments, watch).await?;
         let budget = self.options.answer_tokens;
         let order = Extras::builtin().of(name).order();
         let name = name.to_owned();
         // Fitting walks the whole answer: not on the threads that serve everybody.
-        self.runner
-            .run(Arc::default(), move |_| {
-                let part = fit(answer, order, budget, &asked, cursor)?;
-                Ok(success(&name, part.into_value(), budget))
-            })
-            .await
+        let fitted = move |answer| {
+            let part = fit(answer, order, budget, &asked, cursor)?;
+            Ok(success(&name, part.into_value(), budget))
+        };
+        self.runner.call_then(tool, arguments, watch, fitted).await
     }
 
     /// The defaults that hold here, where an argument is not given.
@@ -240,7 +230,7 @@ impl Shared {
 }
 
 /// An answer on the wire.
-fn success(tool: &str, answer: Value, budget: usize) -> CallToolResult {
+pub(crate) fn success(tool: &str, answer: Value, budget: usize) -> CallToolResult {
     let told = text::of(tool, &answer, budget);
     let suspicious = text::quote::instruction_like(&answer);
     let mut result = CallToolResult::success(vec![ContentBlock::text(told)]);
@@ -335,18 +325,23 @@ impl ServerHandler for Server {
         let stop = StopOnDrop::new(&watch);
         let arguments = request.arguments.unwrap_or_default();
         let (shared, name) = (Arc::clone(&self.shared), request.name.to_string());
-        let (asked, running) = (arguments.clone(), Arc::clone(&watch));
+        // A call that starts something ends soon, and what it has started is the task: only that outlives this server.
+        let id = if follows { Tasks::id_of_call(&self.shared, &request.name, &arguments) } else { None };
+        let running = Arc::clone(&watch);
         let mut call = tokio::spawn(async move { shared.answer(&name, arguments, running).await });
         let later = async {
-            if follows {
-                tokio::time::sleep(self.shared.options.task_after).await
-            } else {
-                std::future::pending().await
+            match id {
+                Some(id) => {
+                    tokio::time::sleep(self.shared.options.task_after).await;
+                    id
+                }
+                None => std::future::pending().await,
             }
         };
         tokio::select! {
             answer = &mut call => match answer {
-                Ok(answer) => Ok(self.shared.tasks.or_follow(&request.name, answer, follows)),
+                Ok(answer) if follows => Ok(self.shared.tasks.or_follow(&self.shared, &request.name, answer)),
+                Ok(answer) => Ok(CallToolResponse::Complete(answer)),
                 Err(_) => Err(ErrorData::internal_error("the call was lost", None)),
             },
             () = self.shared.report(&watch, &context) => Err(ErrorData::internal_error("the call was lost", None)),
@@ -354,8 +349,8 @@ impl ServerHandler for Server {
                 watch.stop();
                 Err(ErrorData::internal_error("cancelled", None))
             }
-            () = later => {
-                let task = self.shared.tasks.adopt(&request.name, &asked, Arc::clone(&watch), call);
+            id = later => {
+                let task = self.shared.tasks.adopt(id, Arc::clone(&watch), call);
                 // The task goes on when this request has been answered.
                 stop.let_go();
                 Ok(CallToolResponse::Task(task))
@@ -450,7 +445,7 @@ impl ServerHandler for Server {
     }
 
     async fn cancel_task(&self, request: CancelTaskParams, _: RequestContext<RoleServer>) -> Result<(), ErrorData> {
-        self.shared.tasks.cancel(&request.task_id)
+        self.shared.tasks.cancel(&self.shared, &request.task_id).await
     }
 }
 

@@ -11,7 +11,7 @@ use rmcp::ServiceExt as _;
 
 use crate::args::Args;
 use crate::server::{Options, Server};
-use crate::{http, telemetry};
+use crate::{cloud, http, telemetry};
 
 /// Why the server did not start, or ended.
 #[derive(Debug, thiserror::Error)]
@@ -63,16 +63,26 @@ impl Clock for Now {
     }
 }
 
-/// Makes what the tools work with; the built-in rules are loaded when it is called.
+/// Where bundles are.
+enum Place {
+    Local(Bundles),
+    Bucket(cloud::Bucket),
+}
+
+/// Makes what the tools work with. The built-in rules are loaded, and a bucket's account is looked up, when it is called: on a thread of
+/// the runtime that may block.
 ///
 /// # Errors
 /// What the store or the rules of `--rules` lack.
 pub async fn context(args: &Args) -> Result<impl FnOnce() -> Context + Send + 'static, StartError> {
-    let bundles = bundles(&args.store).await?;
+    let place = place(args).await?;
     let rules = args.rules.as_deref().map(load_rules).transpose()?;
     let args = args.clone();
     Ok(move || {
-        let mut context = Context::new(bundles);
+        let mut context = match place {
+            Place::Local(bundles) => Context::new(bundles),
+            Place::Bucket(bucket) => bucket.context(Arc::new(Now)),
+        };
         if let Some(threads) = args.limits.threads {
             context.threads = threads.into();
         }
@@ -89,15 +99,31 @@ pub async fn context(args: &Args) -> Result<impl FnOnce() -> Context + Send + 's
     })
 }
 
-/// Where the bundles are that `--store` means: one that it names, or all of a directory.
-async fn bundles(store: &str) -> Result<Bundles, Failure> {
-    if store.starts_with("s3://") {
-        return Err(Failure::new(
-            Code::BadArgument,
-            format!("--store {store}: this build reads local stores only"),
-            "copy the bundles (`aws s3 sync s3://... DIR`) and point --store at the directory",
-        ));
+async fn place(args: &Args) -> Result<Place, Failure> {
+    if is_bucket(&args.store) {
+        return Ok(Place::Bucket(cloud::Bucket::of(&args.store, &args.account)?));
     }
+    let account = &args.account;
+    for (name, given) in
+        [("document", &account.document), ("automation-role", &account.automation_role), ("kms-key", &account.kms_key)]
+    {
+        if given.is_some() {
+            return Err(Failure::new(
+                Code::BadArgument,
+                format!("--{name} holds for a bucket, and --store {} is none", args.store),
+                "give --store s3://BUCKET, or leave it out",
+            ));
+        }
+    }
+    Ok(Place::Local(bundles(&args.store).await?))
+}
+
+fn is_bucket(store: &str) -> bool {
+    store.starts_with("s3://")
+}
+
+/// Where the bundles are that a local `--store` means: one that it names, or all of a directory.
+async fn bundles(store: &str) -> Result<Bundles, Failure> {
     let path = Path::new(store);
     let kind = std::fs::metadata(path).map_err(|why| Failure::from(eks_logs_core::Error::from_io(store, why)))?;
     if !kind.is_dir() {
@@ -122,12 +148,13 @@ pub async fn run(args: Args) -> Result<(), StartError> {
     let mut options = Options::default();
     options.tools.clone_from(&args.tools);
     options.offline = args.offline;
+    options.whole_schemas = args.whole_schemas;
+    options.account = is_bucket(&args.store);
     options.answer_tokens = args.limits.answer_tokens as usize;
     options.calls = args.limits.calls.into();
     options.longest_call = Duration::from_secs(args.limits.call_seconds.into());
     options.task_after = Duration::from_secs(args.limits.task_after.into());
     let server = Server::making(context(&args).await?, options)?;
-    server.warm_up();
     match args.http.http {
         Some(address) => http::serve(server, &http::Settings::new(address, &args)?).await,
         None => stdio(server, args.limits.max_request_kib as usize * 1024).await,

@@ -2,12 +2,14 @@
 //! silence, and a line has a longest length.
 
 use rmcp::transport::{StdioReader, StdioWriter, stdio_pipes};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::io::{
     AsyncBufRead, AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader, DuplexStream,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+
+use crate::message::{error, wrong};
 
 /// Bytes between the streams and the protocol library.
 const BETWEEN: usize = 256 << 10;
@@ -52,9 +54,9 @@ fn between(
                         }
                         continue;
                     }
-                    Some(error) => error,
+                    Some(error) => line_of(error),
                 },
-                Line::TooLong => error(Value::Null, -32600, &format!("a message may have {longest} bytes")),
+                Line::TooLong => line_of(error(Value::Null, -32600, &format!("a message may have {longest} bytes"))),
             };
             if errors.send(refused).await.is_err() {
                 break;
@@ -85,6 +87,12 @@ fn between(
         }
     });
     Streams { transport, written }
+}
+
+fn line_of(message: Value) -> Vec<u8> {
+    let mut line = message.to_string().into_bytes();
+    line.push(b'\n');
+    line
 }
 
 enum Line {
@@ -124,55 +132,9 @@ async fn next_line(input: &mut (impl AsyncBufRead + Unpin), longest: usize) -> s
     }
 }
 
-/// The error of a line that is no message.
-fn wrong(line: &[u8]) -> Option<Vec<u8>> {
-    // An editor's mark at the beginning is no part of it.
-    let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
-    let message: Value = match serde_json::from_slice(line) {
-        Ok(message) => message,
-        Err(why) => return Some(error(Value::Null, -32700, &format!("this is no JSON: {why}"))),
-    };
-    let is_message = message["jsonrpc"] == "2.0"
-        && (message["method"].is_string() || message.get("result").is_some() || message.get("error").is_some());
-    if is_message {
-        return None;
-    }
-    let id = message.get("id").filter(|id| id.is_string() || id.is_number()).cloned().unwrap_or_default();
-    Some(error(id, -32600, "this is no JSON-RPC 2.0 message (a batch is none either)"))
-}
-
-fn error(id: Value, code: i32, message: &str) -> Vec<u8> {
-    let mut line =
-        json!({ "jsonrpc": "2.0", "id": id, "error": { "code": code, "message": message } }).to_string().into_bytes();
-    line.push(b'\n');
-    line
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn code(line: &str) -> Option<i64> {
-        let error: Value = serde_json::from_slice(&wrong(line.as_bytes())?).unwrap();
-        error["error"]["code"].as_i64()
-    }
-
-    #[test]
-    fn what_is_no_message_has_a_code() {
-        for line in ["{", "nonsense", "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"x\"", "\u{1b}[2J"] {
-            assert_eq!(code(line), Some(-32700), "{line}");
-        }
-        for line in
-            ["[]", "5", "{}", "{\"jsonrpc\":\"1.0\",\"id\":1,\"method\":\"ping\"}", "{\"jsonrpc\":\"2.0\",\"id\":1}"]
-        {
-            assert_eq!(code(line), Some(-32600), "{line}");
-        }
-        for line in
-            ["{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\"}", "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}"]
-        {
-            assert_eq!(code(line), None, "{line}");
-        }
-    }
 
     #[tokio::test]
     async fn a_line_that_is_too_long_is_refused_and_the_next_is_read() {

@@ -5,12 +5,16 @@
 //! that nobody has fetched yet, and what runs.
 
 use std::collections::BTreeMap;
+use std::io::Read as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use eks_logs_tools::Effect;
+use eks_logs_tools::{Code, Context, Effect, Failure, stop_collections};
+use flate2::Compression;
+use flate2::read::DeflateDecoder;
+use flate2::write::DeflateEncoder;
 use jiff::Timestamp;
 use rmcp::RoleServer;
 use rmcp::model::{
@@ -20,16 +24,22 @@ use rmcp::model::{
 use rmcp::service::RequestContext;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
+use crate::answer::fit;
 use crate::call::Watch;
 use crate::extras::{Extras, Following};
-use crate::server::Shared;
+use crate::server::{Shared, failed, refused, success};
 
 /// How long a result is kept; asked for later, a scan runs again.
 const KEPT: Duration = Duration::from_secs(600);
 /// Results that are kept.
 const MOST: usize = 64;
+/// Bytes of an id: less than the headers of a request may take on their way.
+const LONGEST_ID: usize = 4096;
+/// Bytes that an id may unfold to.
+const LONGEST_CONTENT: u64 = 1 << 20;
 /// How often a client should ask.
 const POLL: u64 = 1000;
 /// How often it should ask about a collection, which takes minutes.
@@ -73,16 +83,20 @@ pub(crate) fn follows(context: &RequestContext<RoleServer>) -> bool {
     modern && context.client_capabilities().is_some_and(|capabilities| capabilities.supports_tasks())
 }
 
-fn write_id(about: &About) -> String {
-    let content = serde_json::to_vec(about).unwrap_or_default();
-    format!("{}.{}", uuid::Uuid::new_v4().simple(), URL_SAFE_NO_PAD.encode(content))
+/// `None` for what is too large for an id: over HTTP it stands in a header.
+fn write_id(about: &About) -> Option<String> {
+    let mut packed = DeflateEncoder::new(Vec::new(), Compression::best());
+    serde_json::to_writer(&mut packed, about).ok()?;
+    let content = packed.finish().ok()?;
+    let id = format!("{}.{}", uuid::Uuid::new_v4().simple(), URL_SAFE_NO_PAD.encode(content));
+    (id.len() <= LONGEST_ID).then_some(id)
 }
 
 fn read_id(id: &str) -> Option<About> {
-    let (nonce, content) = id.split_once('.')?;
+    let (nonce, content) = id.split_once('.').filter(|_| id.len() <= LONGEST_ID)?;
     let plain = nonce.len() == 32 && nonce.bytes().all(|byte| byte.is_ascii_hexdigit());
     let content = URL_SAFE_NO_PAD.decode(content).ok().filter(|_| plain)?;
-    serde_json::from_slice(&content).ok()
+    serde_json::from_reader(DeflateDecoder::new(content.as_slice()).take(LONGEST_CONTENT)).ok()
 }
 
 fn unknown() -> ErrorData {
@@ -101,15 +115,15 @@ impl Tasks {
         entries
     }
 
+    /// The id under which a call can become a task: one that can be made again, with arguments that an id can hold.
+    pub(crate) fn id_of_call(shared: &Shared, tool: &str, arguments: &Map<String, Value>) -> Option<String> {
+        let repeats = shared.offer.tool(tool).is_some_and(|tool| tool.about.effect == Effect::Reads);
+        let about = || About::Call { tool: tool.to_owned(), arguments: arguments.clone() };
+        if repeats { write_id(&about()) } else { None }
+    }
+
     /// Makes a task of a call that runs already.
-    pub(crate) fn adopt(
-        &self,
-        tool: &str,
-        arguments: &Map<String, Value>,
-        watch: Arc<Watch>,
-        call: JoinHandle<CallToolResult>,
-    ) -> CreateTaskResult {
-        let id = write_id(&About::Call { tool: tool.to_owned(), arguments: arguments.clone() });
+    pub(crate) fn adopt(&self, id: String, watch: Arc<Watch>, call: JoinHandle<CallToolResult>) -> CreateTaskResult {
         self.keep(id.clone(), watch, call);
         CreateTaskResult::new(self.task(&id, POLL))
     }
@@ -131,17 +145,24 @@ impl Tasks {
         });
     }
 
-    /// The answer of a call, or a task where it has started work that goes on and the client follows tasks.
-    pub(crate) fn or_follow(&self, tool: &str, result: CallToolResult, follows: bool) -> CallToolResponse {
-        let following = Extras::builtin().of(tool).task.as_ref().filter(|_| follows && result.is_error != Some(true));
+    /// The answer of a call, or a task where it has started work that goes on and the client follows tasks. An answer that no id can hold
+    /// stays an answer: it says itself how its work is followed.
+    pub(crate) fn or_follow(&self, shared: &Shared, tool: &str, result: CallToolResult) -> CallToolResponse {
+        let following = Extras::builtin().of(tool).task.as_ref();
+        let following =
+            following.filter(|following| result.is_error != Some(true) && shared.offer.tool(&following.tool).is_some());
         let answer = result.structured_content.as_ref().and_then(Value::as_object);
-        let work = following.zip(answer).and_then(|(following, answer)| {
+        let id = following.zip(answer).and_then(|(following, answer)| {
             let id = answer.get(&following.id)?.as_str()?.to_owned();
+            let in_parts = answer.contains_key(fit::FIELD);
             let ended = answer.get("dryRun").and_then(Value::as_bool) == Some(true);
-            (!ended).then(|| About::Work { tool: tool.to_owned(), id, answer: brief(answer) })
+            if ended || in_parts {
+                return None;
+            }
+            write_id(&About::Work { tool: tool.to_owned(), id, answer: answer.clone() })
         });
-        match work {
-            Some(about) => CallToolResponse::Task(CreateTaskResult::new(self.task(&write_id(&about), POLL_COLLECTION))),
+        match id {
+            Some(id) => CallToolResponse::Task(CreateTaskResult::new(self.task(&id, POLL_COLLECTION))),
             None => CallToolResponse::Complete(result),
         }
     }
@@ -205,8 +226,20 @@ impl Tasks {
         Ok(())
     }
 
-    /// Stops a task. What a collection has started on a node goes on; the task is not followed any more.
-    pub(crate) fn cancel(&self, id: &str) -> Result<(), ErrorData> {
+    /// Stops a task. A collection is stopped on its node if this task's call began it; one that it joined goes on, and so does the task.
+    pub(crate) async fn cancel(&self, shared: &Arc<Shared>, id: &str) -> Result<(), ErrorData> {
+        if let Some(About::Work { tool, id, answer }) = read_id(id) {
+            followed(shared, &tool)?;
+            if answer.get("idempotent").and_then(Value::as_bool) == Some(true) {
+                return Ok(());
+            }
+            let stop = move |context: &Context| Handle::current().block_on(stop_collections(context, &id));
+            return shared.runner.run(Arc::default(), stop).await.map_err(refused);
+        }
+        self.stop(id)
+    }
+
+    fn stop(&self, id: &str) -> Result<(), ErrorData> {
         let mut entries = self.lock();
         match entries.get_mut(id) {
             Some(entry) => {
@@ -251,10 +284,10 @@ fn error(message: &str) -> JsonObject {
     error
 }
 
-/// What of an answer goes into an id: all but long lists, which the tool that follows tells again.
-fn brief(answer: &Map<String, Value>) -> Map<String, Value> {
-    let short = |value: &Value| value.to_string().len() <= 2048;
-    answer.iter().filter(|(_, value)| short(value)).map(|(name, value)| (name.clone(), value.clone())).collect()
+/// How the work of a tool is followed, where the tool is offered.
+fn followed(shared: &Shared, tool: &str) -> Result<&'static Following, ErrorData> {
+    let offered = shared.offer.tool(tool).is_some();
+    Extras::builtin().of(tool).task.as_ref().filter(|_| offered).ok_or_else(unknown)
 }
 
 /// Asks the tool that follows how far the work is.
@@ -264,9 +297,7 @@ async fn ask(
     id: &str,
     mut answer: Map<String, Value>,
 ) -> Result<TaskPayload, ErrorData> {
-    let Some(Following { tool: follower, id: argument }) = Extras::builtin().of(tool).task.as_ref() else {
-        return Err(unknown());
-    };
+    let Following { tool: follower, id: argument } = followed(shared, tool)?;
     let arguments = Map::from_iter([(argument.clone(), Value::from(id))]);
     let asked = shared.answer(follower, arguments, Arc::default()).await;
     let state = asked.structured_content.unwrap_or_default();
@@ -275,20 +306,35 @@ async fn ask(
             error: error(state["error"].as_str().unwrap_or("the work cannot be followed")),
         });
     }
-    let word = state["task"]["state"].as_str().or_else(|| (state["allComplete"] == true).then_some("completed"));
-    match word {
+    match state["task"]["state"].as_str() {
         Some("cancelled") => Ok(TaskPayload::Cancelled),
-        Some(word @ ("completed" | "failed")) => {
-            answer.insert("status".to_owned(), word.into());
-            if state["task"].is_object() {
-                answer.insert("task".to_owned(), state["task"].clone());
+        Some("failed") => Ok(completed(&failed(&ended_badly(id, &state)))),
+        Some("completed") => {
+            if let Some(status) = answer.get_mut("status") {
+                *status = "completed".into();
             }
-            let mut result = CallToolResult::structured(Value::Object(answer));
-            result.is_error = Some(false);
-            Ok(completed(&result))
+            for told_again in ["task", "nextStep"] {
+                answer.insert(told_again.to_owned(), state[told_again].clone());
+            }
+            Ok(completed(&success(tool, Value::Object(answer), shared.options.answer_tokens)))
         }
         _ => Ok(TaskPayload::Working),
     }
+}
+
+/// Work that came to nothing: why, and what to do.
+fn ended_badly(id: &str, state: &Value) -> Failure {
+    let of = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let error = format!("{id}: {}", of(&state["task"]["message"]));
+    let mut failure = Failure::new(Code::NotCollectable, error, of(&state["nextStep"]));
+    let fixes = state["failure"]["fix"].as_array().into_iter().flatten().map(of);
+    let members = state["executions"].as_array().into_iter().flatten();
+    let causes = members.map(|member| match (&member["failure"]["cause"], &member["error"]) {
+        (Value::String(cause), _) | (_, Value::String(cause)) => format!("{}: {cause}", of(&member["instanceId"])),
+        _ => format!("{}: {}", of(&member["instanceId"]), of(&member["status"])),
+    });
+    failure.details.all = fixes.chain(causes).collect();
+    failure
 }
 
 #[cfg(test)]
@@ -298,11 +344,26 @@ mod tests {
     #[test]
     fn an_id_says_what_it_is_about() {
         let about = About::Call { tool: "triage".to_owned(), arguments: Map::from_iter([("a".to_owned(), json!(1))]) };
-        let id = write_id(&about);
+        let id = write_id(&about).unwrap();
         assert_eq!(read_id(&id), Some(about.clone()));
-        assert_ne!(id, write_id(&about), "two tasks are two");
+        assert_ne!(id, write_id(&about).unwrap(), "two tasks are two");
         for bad in ["", "x", "abc.def", &id[1..], &id[..id.len() - 3]] {
             assert_eq!(read_id(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn what_no_header_can_hold_is_no_task() {
+        let noise: String = (0..20_000).map(|_| uuid::Uuid::new_v4().simple().to_string()).collect();
+        let arguments = Map::from_iter([("report".to_owned(), json!(noise))]);
+        assert_eq!(write_id(&About::Call { tool: "verify".to_owned(), arguments }), None);
+        // Much that is alike packs well, and must not unfold without end.
+        let mut packed = DeflateEncoder::new(Vec::new(), Compression::best());
+        let blanks = vec![b' '; 2 * LONGEST_CONTENT as usize];
+        std::io::Write::write_all(&mut packed, &blanks).unwrap();
+        std::io::Write::write_all(&mut packed, b"{\"call\":{\"tool\":\"a\",\"arguments\":{}}}").unwrap();
+        let bomb = format!("{}.{}", "0".repeat(32), URL_SAFE_NO_PAD.encode(packed.finish().unwrap()));
+        assert!(bomb.len() < LONGEST_ID);
+        assert_eq!(read_id(&bomb), None);
     }
 }

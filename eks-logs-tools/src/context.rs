@@ -49,6 +49,21 @@ pub struct Context {
     pub scans: Option<Arc<Scans>>,
 }
 
+/// What an adapter has of an account, for [`Context::work_on`].
+#[derive(Clone, Debug)]
+pub struct AccountPorts {
+    /// Where bundles and our own records are, and collections arrive.
+    pub bucket: Arc<dyn StoreWriter>,
+    /// Starts and follows collections.
+    pub collector: Arc<dyn Collector>,
+    /// Knows clusters, nodes and regions; absent in builds that only follow collections.
+    pub inventory: Option<Arc<dyn Inventory>>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Waits.
+    pub timer: Arc<dyn Timer>,
+}
+
 /// What one call brings besides its arguments.
 #[derive(Clone, Copy, Default)]
 #[non_exhaustive]
@@ -150,6 +165,16 @@ impl Context {
             timer: None,
             scans: None,
         }
+    }
+
+    /// Makes the tools work on an account: bundles are those of its bucket, and records are kept there.
+    pub fn work_on(&mut self, account: AccountPorts) {
+        self.bundles = Bundles::Store(Arc::clone(&account.bucket) as Arc<dyn Store>);
+        self.records = Some(account.bucket);
+        self.collector = Some(account.collector);
+        self.inventory = account.inventory;
+        self.clock = Some(account.clock);
+        self.timer = Some(account.timer);
     }
 
     /// The bundle that the arguments mean.

@@ -67,9 +67,10 @@ pub use aws::doctor::{Check, CheckStatus, DoctorAnswer, DoctorRequest, examine};
 pub use aws::fleet::FleetGap;
 pub use aws::history::{Collection, Filters, HistoryAnswer, HistoryRequest, RegionGap};
 pub use aws::status::{AutomationStatus, Cause, StatusAnswer, StatusRequest, StepDetail};
+pub use aws::stop::stop_collections;
 pub use baseline::{BaselineAction, BaselineAnswer, BaselineRequest, learn};
 pub use compare::{CompareAnswer, CompareFields, CompareRequest, ConfigDiff, compare_bundles};
-pub use context::{BundleUsed, Bundles, Call, Context, Selected, Selector};
+pub use context::{AccountPorts, BundleUsed, Bundles, Call, Context, Selected, Selector};
 pub use correlate::{
     ChainStep, CorrelateAnswer, CorrelateRequest, TemporalCluster, ThingCluster, TimeRange, TimelineEvent,
 };

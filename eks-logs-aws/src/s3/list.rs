@@ -11,9 +11,13 @@ use eks_logs_core::store::{Children, ObjectStream};
 use eks_logs_core::{Error, Object, Refusal, Result, Store as _, StorePath, Version};
 use futures_lite::stream;
 use percent_encoding::percent_decode_str;
+use xxhash_rust::xxh3::Xxh3;
 
 use super::S3Store;
 use crate::error::{Asked, answered, chain, meaning};
+
+/// Keys that a service gives at once, at the most.
+const PAGE: i32 = 1000;
 
 /// What a listing yields.
 pub(super) enum Entry {
@@ -35,6 +39,20 @@ pub(super) struct Listing {
     page: VecDeque<Entry>,
     next: Option<String>,
     over: bool,
+}
+
+/// Which page of a listing is wanted.
+#[derive(Default)]
+struct Wanted<'a> {
+    /// The beginning of the keys.
+    beginning: &'a str,
+    delimiter: Option<&'a str>,
+    /// Where the last page ended.
+    next: Option<&'a str>,
+    /// Only what stands behind this key.
+    after: Option<&'a str>,
+    /// Keys and directories, at the most.
+    most: Option<i32>,
 }
 
 /// One page of a listing, its keys as they are.
@@ -70,11 +88,11 @@ impl Page {
 }
 
 impl S3Store {
-    async fn page(&self, beginning: &str, delimiter: Option<&str>, next: Option<String>) -> Result<Page> {
-        let uri = format!("s3://{}/{beginning}", self.inner.location.bucket);
+    async fn page(&self, wanted: Wanted<'_>) -> Result<Page> {
+        let uri = format!("s3://{}/{}", self.inner.location.bucket, wanted.beginning);
         let asked = Asked { path: &uri, action: "s3:ListBucket" };
         let encoded = self.inner.encoded_keys.load(Ordering::Relaxed);
-        let why = match self.page_as(beginning, delimiter, next.as_deref(), encoded).await {
+        let why = match self.page_as(&wanted, encoded).await {
             Ok(page) => return Ok(Page::of(&page)),
             Err(why) => why,
         };
@@ -83,7 +101,7 @@ impl S3Store {
         }
         // A key may hold characters that XML cannot. One such key must not keep all others from being seen.
         let again = match encoded {
-            false => self.page_as(beginning, delimiter, next.as_deref(), true).await,
+            false => self.page_as(&wanted, true).await,
             true => Err(why),
         };
         match again {
@@ -101,18 +119,18 @@ impl S3Store {
 
     async fn page_as(
         &self,
-        beginning: &str,
-        delimiter: Option<&str>,
-        next: Option<&str>,
+        wanted: &Wanted<'_>,
         encoded: bool,
     ) -> Result<ListObjectsV2Output, SdkError<ListObjectsV2Error, HttpResponse>> {
         self.ask_raw(|client| {
             client
                 .list_objects_v2()
                 .bucket(&self.inner.location.bucket)
-                .prefix(beginning)
-                .set_delimiter(delimiter.map(str::to_owned))
-                .set_continuation_token(next.map(str::to_owned))
+                .prefix(wanted.beginning)
+                .set_delimiter(wanted.delimiter.map(str::to_owned))
+                .set_continuation_token(wanted.next.map(str::to_owned))
+                .set_start_after(wanted.after.map(str::to_owned))
+                .set_max_keys(wanted.most)
                 .set_encoding_type(encoded.then_some(EncodingType::Url))
                 .send()
         })
@@ -123,27 +141,79 @@ impl S3Store {
     pub(super) async fn level(&self, directory: &StorePath, beginning: &str) -> Result<Children> {
         let below = self.inner.location.below(directory) + beginning;
         let mut children = Children::default();
-        let mut next = None;
+        let mut next: Option<String> = None;
         loop {
-            let page = self.page(&below, Some("/"), next).await?;
-            for key in page.directories {
-                if let Some(Ok(path)) = self.inner.location.path(key.trim_end_matches('/')) {
-                    children.directories.push(path);
-                }
-            }
-            for object in page.objects {
-                if let Some(Entry::Object(object)) = self.entry(object) {
-                    children.objects.push(object);
-                }
-            }
-            match page.next {
-                Some(token) => next = Some(token),
-                None => break,
+            let wanted = Wanted { beginning: &below, delimiter: Some("/"), next: next.as_deref(), ..Wanted::default() };
+            let page = self.page(wanted).await?;
+            next = self.gather(page, &mut children);
+            if next.is_none() {
+                break;
             }
         }
         children.directories.sort();
         children.objects.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(children)
+    }
+
+    /// The next `most` of one level, behind a name (a directory's ends with a slash).
+    pub(super) async fn level_after(&self, directory: &StorePath, after: &str, most: usize) -> Result<Children> {
+        let below = self.inner.location.below(directory);
+        // Behind a directory means behind all that is in it.
+        let behind = if after.ends_with('/') { format!("{after}{}", char::MAX) } else { after.to_owned() };
+        let behind = (!after.is_empty()).then(|| format!("{below}{behind}"));
+        // Two more than are wanted: a service may tell the directory again, and the one that stands for the directory itself.
+        let keys = i32::try_from(most.saturating_add(2)).unwrap_or(PAGE).min(PAGE);
+        let mut children = Children::default();
+        let mut next: Option<String> = None;
+        loop {
+            let wanted = Wanted {
+                beginning: &below,
+                delimiter: Some("/"),
+                next: next.as_deref(),
+                after: behind.as_deref().filter(|_| next.is_none()),
+                most: Some(keys),
+            };
+            let page = self.page(wanted).await?;
+            next = self.gather(page, &mut children);
+            children.keep_after(after, most);
+            if next.is_none() || children.directories.len() + children.objects.len() >= most {
+                break;
+            }
+        }
+        children.directories.sort();
+        children.objects.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(children)
+    }
+
+    /// Adds what a page tells; where the next one begins.
+    fn gather(&self, page: Page, children: &mut Children) -> Option<String> {
+        for key in page.directories {
+            if let Some(Ok(path)) = self.inner.location.path(key.trim_end_matches('/')) {
+                children.directories.push(path);
+            }
+        }
+        for object in page.objects {
+            if let Some(Entry::Object(object)) = self.entry(object) {
+                children.objects.push(object);
+            }
+        }
+        page.next
+    }
+
+    /// A mark of everything below a prefix: keys, sizes and ETags.
+    pub(super) async fn state_below(&self, prefix: &StorePath) -> Result<Version> {
+        let mut listing = self.listing(prefix);
+        let mut hash = Xxh3::new();
+        while let Some(entry) = listing.next().await? {
+            match entry {
+                Entry::Object(object) => {
+                    let version = object.version.map(|version| version.0).unwrap_or_default();
+                    hash.update(format!("{}\0{}\0{version}\0", object.path, object.size).as_bytes());
+                }
+                Entry::Refused(refusal) => hash.update(format!("{refusal:?}\0").as_bytes()),
+            }
+        }
+        Ok(Version(format!("{:032x}", hash.digest128())))
     }
 
     /// `None` for what is no file: the empty objects with a slash at their end that consoles make for directories.
@@ -203,7 +273,9 @@ impl Listing {
             if self.over {
                 return Ok(None);
             }
-            let page = self.store.page(&self.beginning, None, self.next.take()).await?;
+            let next = self.next.take();
+            let wanted = Wanted { beginning: &self.beginning, next: next.as_deref(), ..Wanted::default() };
+            let page = self.store.page(wanted).await?;
             self.page.extend(page.objects.into_iter().filter_map(|object| self.store.entry(object)));
             self.over = page.next.is_none();
             self.next = page.next;

@@ -233,6 +233,14 @@ impl Store for S3Store {
         self.level(directory, beginning).await
     }
 
+    async fn children_after(&self, directory: &StorePath, after: &str, most: usize) -> Result<Children> {
+        self.level_after(directory, after, most).await
+    }
+
+    async fn state(&self, prefix: &StorePath) -> Result<Option<Version>> {
+        self.state_below(prefix).await.map(Some)
+    }
+
     async fn head(&self, path: &StorePath) -> Result<Object> {
         let head = self.head_object(path).await?;
         Ok(Object { path: path.clone(), size: size(head.content_length()), version: version(head.e_tag()) })

@@ -3,21 +3,19 @@ use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use eks_logs_aws::{
-    AccountAccess, Ec2EksInventory, Encryption, Patience, S3Location, S3Store, SsmCollector, TokioTimer, load,
-};
+use eks_logs_aws::{Account, AccountAccess, Patience, S3Location, S3Store, TokioTimer, load};
 use eks_logs_core::store::{ByteStream, Children, ObjectStream};
 use eks_logs_core::{
     ARCHIVE_SUFFIXES, Access, ArchiveStore, ByteRange, Clock, CollectionName, Error, FileSink, Located, Object, Store,
     StorePath, StoreWriter, bundle as bundles,
 };
-use eks_logs_tools::{Bundles, Code, Context, Failure};
+use eks_logs_tools::{AccountPorts, Code, Context, Failure};
 use futures_lite::StreamExt as _;
 use jiff::Timestamp;
 use tempfile::TempPath;
 use tokio::runtime::Runtime;
 
-use super::Collecting;
+pub(crate) use eks_logs_aws::Collecting;
 
 /// Started by whatever first needs AWS; local work does without.
 static RUNTIME: OnceLock<Runtime> = OnceLock::new();
@@ -120,29 +118,16 @@ pub(crate) fn prepare(
     collecting: &Collecting,
 ) -> Result<Arc<dyn StoreWriter>, Failure> {
     let location: S3Location = location.parse()?;
-    let patience = Patience::default();
-    runtime()?.block_on(async {
-        let shared = load(None, patience).await;
-        let mut store = S3Store::new(&shared, location, patience);
-        if let Some(key) = &collecting.kms_key {
-            store = store.with_encryption(Encryption::Kms(key.clone()));
-        }
-        let mut collector = SsmCollector::new(&shared, store.clone(), patience);
-        if let Some(document) = &collecting.document {
-            collector = collector.with_document(document);
-        }
-        if let Some(role) = &collecting.role {
-            collector = collector.with_role(role);
-        }
-        let store = Arc::new(store);
-        context.bundles = Bundles::Store(Arc::clone(&store) as Arc<dyn Store>);
-        context.collector = Some(Arc::new(collector));
-        context.inventory = Some(Arc::new(Ec2EksInventory::new(&shared, patience)));
-        context.records = Some(Arc::clone(&store) as Arc<dyn StoreWriter>);
-        context.clock = Some(Arc::new(SystemClock));
-        context.timer = Some(Arc::new(TokioTimer));
-        Ok(store as Arc<dyn StoreWriter>)
-    })
+    let account = runtime()?.block_on(Account::open(location, collecting, Patience::default()));
+    let store: Arc<dyn StoreWriter> = Arc::new(account.store);
+    context.work_on(AccountPorts {
+        bucket: Arc::clone(&store),
+        collector: Arc::new(account.collector),
+        inventory: Some(Arc::new(account.inventory)),
+        clock: Arc::new(SystemClock),
+        timer: Arc::new(TokioTimer),
+    });
+    Ok(store)
 }
 
 /// Who may do what in the account whose credentials are at hand, and with a bucket.

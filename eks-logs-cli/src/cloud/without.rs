@@ -4,7 +4,16 @@ use std::sync::Arc;
 use eks_logs_core::{Access, Located, StoreWriter};
 use eks_logs_tools::{Code, Context, Failure};
 
-use super::Collecting;
+/// How collections are run.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Collecting {
+    /// The document, where it is not AWS's own.
+    pub(crate) document: Option<String>,
+    /// The role that the automation takes on.
+    pub(crate) role: Option<String>,
+    /// The KMS key with which our objects are encrypted.
+    pub(crate) kms_key: Option<String>,
+}
 
 fn refuse<T>(location: &str) -> Result<T, Failure> {
     Err(Failure::new(

@@ -63,6 +63,22 @@ pub struct Children {
     pub objects: Vec<Object>,
 }
 
+impl Children {
+    /// Keeps what has a name behind `after`, and of that the first `most` in the order of names ([`Store::children_after`]).
+    pub fn keep_after(&mut self, after: &str, most: usize) {
+        let of = |path: &StorePath| format!("{}/", path.name());
+        self.directories.retain(|path| of(path).as_str() > after);
+        self.objects.retain(|object| object.path.name() > after);
+        let objects = self.objects.iter().map(|object| object.path.name().to_owned());
+        let mut names: Vec<String> = self.directories.iter().map(of).chain(objects).collect();
+        names.sort();
+        if let Some(first_left_out) = names.get(most) {
+            self.directories.retain(|path| of(path) < *first_left_out);
+            self.objects.retain(|object| object.path.name() < first_left_out.as_str());
+        }
+    }
+}
+
 /// A range of bytes: from `start` to before `end`, or to the end of the object. An end beyond the object is the object's end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ByteRange {
@@ -167,6 +183,15 @@ pub trait Store: fmt::Debug + Send + Sync {
         let mut children = self.children(directory).await?;
         children.directories.retain(|path| path.name().starts_with(beginning));
         children.objects.retain(|object| object.path.name().starts_with(beginning));
+        Ok(children)
+    }
+
+    /// One level below `directory`, as [`Store::children`], of what has a name behind `after`: the first `most` in the order of their
+    /// names, a directory's with a slash at its end. Fewer are all that there are. A bucket of thousands of bundles answers this with one
+    /// page.
+    async fn children_after(&self, directory: &StorePath, after: &str, most: usize) -> Result<Children> {
+        let mut children = self.children(directory).await?;
+        children.keep_after(after, most);
         Ok(children)
     }
 

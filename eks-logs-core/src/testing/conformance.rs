@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_lite::StreamExt as _;
 
+use crate::store::Children;
 use crate::{
     ByteRange, Error, FileEnd, FileSink, Flow, Object, PutMode, Refusal, Result, Store, StoreExt as _, StorePath,
     StoreWriter,
@@ -126,6 +127,25 @@ pub async fn reads(store: &dyn Store, fixture: &Fixture) {
         let other = named(format!("{whole}-")).await.expect("named");
         assert!(!other.directories.contains(&directory), "{other:?}");
     }
+
+    let level = store.children(&root).await.expect("children");
+    let mut one_by_one = Children::default();
+    let mut after = String::new();
+    loop {
+        let next = store.children_after(&root, &after, 1).await.expect("the next one");
+        let names = next.directories.iter().map(|path| format!("{}/", path.name()));
+        let mut names: Vec<String> =
+            names.chain(next.objects.iter().map(|object| object.path.name().to_owned())).collect();
+        assert!(names.len() <= 1, "more than was asked for: {names:?}");
+        let Some(name) = names.pop() else { break };
+        assert!(name > after, "{name} does not stand behind {after}");
+        after = name;
+        one_by_one.directories.extend(next.directories);
+        one_by_one.objects.extend(next.objects);
+    }
+    one_by_one.directories.sort();
+    one_by_one.objects.sort_by(|a, b| a.path.cmp(&b.path));
+    assert_eq!(one_by_one, level, "one at a time makes the whole level");
 }
 
 /// The writing side, against an empty store.

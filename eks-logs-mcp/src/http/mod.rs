@@ -10,19 +10,22 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{Method, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub use self::bearer::Issuer;
 pub use self::settings::Settings;
+use crate::message::{error, wrong};
 use crate::server::Server;
 use crate::start::StartError;
 
@@ -88,7 +91,10 @@ pub fn router(server: Server, settings: &Settings, ended: &CancellationToken) ->
     sessions.session_config.completed_cache_ttl = RESUMABLE;
     let serving = server.clone();
     let service = StreamableHttpService::new(move || Ok(serving.clone()), Arc::new(sessions), config);
-    let mut protected = Router::new().route_service(PATH, service);
+    let longest = settings.max_request_bytes;
+    let mut protected = Router::new()
+        .route_service(PATH, service)
+        .layer(middleware::from_fn(move |request, next| only_messages(request, next, longest)));
     let mut open = Router::new()
         .route("/healthz", get(async || axum::Json(json!({ "status": "ok" }))))
         .route("/readyz", get(ready).with_state(server));
@@ -106,11 +112,32 @@ pub fn router(server: Server, settings: &Settings, ended: &CancellationToken) ->
 /// Whether bundles can be reached.
 async fn ready(State(server): State<Server>) -> Response {
     match server.reaches_store().await {
-        Ok(bundles) => axum::Json(json!({ "status": "ok", "bundles": bundles })).into_response(),
+        Ok(Some(bundles)) => axum::Json(json!({ "status": "ok", "bundles": bundles })).into_response(),
+        Ok(None) => axum::Json(json!({ "status": "ok" })).into_response(),
         Err(failure) => {
             let status = json!({ "status": "unavailable", "code": failure.code });
             (StatusCode::SERVICE_UNAVAILABLE, axum::Json(status)).into_response()
         }
+    }
+}
+
+/// Answers what is no message with the protocol's code.
+async fn only_messages(request: Request, next: Next, longest: usize) -> Response {
+    let json = |request: &Request| {
+        let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+    };
+    if request.method() != Method::POST || !json(&request) {
+        return next.run(request).await;
+    }
+    let (head, body) = request.into_parts();
+    let Ok(body) = to_bytes(body, longest).await else {
+        let error = error(Value::Null, -32600, &format!("a message may have {longest} bytes"));
+        return (StatusCode::PAYLOAD_TOO_LARGE, axum::Json(error)).into_response();
+    };
+    match wrong(&body) {
+        Some(error) => (StatusCode::BAD_REQUEST, axum::Json(error)).into_response(),
+        None => next.run(Request::from_parts(head, Body::from(body))).await,
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use eks_logs_core::Object;
 use eks_logs_tools::{Code, Failure};
 use futures_lite::future::block_on;
 use rmcp::model::{CacheScope, ListResourcesResult, Resource, ResourceTemplate};
@@ -23,12 +24,13 @@ use crate::text::quote;
 /// Resources on a page.
 const PAGE: usize = 100;
 
-/// Where a page ended: behind this file of this bundle, or behind the bundle's own entries. What is added or taken away before it
-/// moves nothing.
+/// Where a page ended: behind this file of this bundle, behind the bundle's own entries, or behind all of it. What is added or taken
+/// away before it moves nothing.
 #[derive(Serialize, Deserialize)]
 struct Place {
     bundle: String,
     file: Option<String>,
+    whole: bool,
 }
 
 /// The forms of addresses.
@@ -66,34 +68,37 @@ pub(crate) async fn list(
         .runner
         .run(watch, move |context| {
             block_on(async {
-                let all = bundles::all(context).await?;
-                let start = match &from {
-                    None => 0,
-                    Some(from) => all.iter().position(|known| known.id == from.bundle).ok_or_else(gone)?,
-                };
                 let mut page = Vec::new();
-                for (at, known) in all.iter().enumerate().skip(start) {
-                    let behind = from.as_ref().filter(|_| at == start);
-                    if behind.is_none() {
-                        page.extend(of_bundle(known));
-                    }
-                    // A bundle that cannot be read is listed without files; reading it says why.
-                    let files = bundles::files(context, &known.id).await.map(|(_, files)| files).unwrap_or_default();
-                    let seen =
-                        |path: &str| behind.and_then(|from| from.file.as_deref()).is_some_and(|last| path <= last);
-                    for file in files.iter().filter(|file| !seen(file.path.as_str())) {
-                        if page.len() >= PAGE {
-                            let last = page.last().and_then(|resource: &Resource| Address::parse(&resource.uri).ok());
-                            let file = match last {
-                                Some(Address::File { path, .. }) => Some(path),
-                                _ => None,
-                            };
-                            return Ok((page, Some(Place { bundle: known.id.clone(), file })));
+                let mut last = None;
+                if let Some(from) = from {
+                    if !from.whole {
+                        let (_, files) = bundles::files(context, &from.bundle).await.map_err(gone)?;
+                        let unseen = |file: &&Object| from.file.as_deref().is_none_or(|last| file.path.as_str() > last);
+                        if let Some(place) = fill(&mut page, &from.bundle, files.iter().filter(unseen)) {
+                            return Ok((page, Some(place)));
                         }
-                        page.push(of_file(&known.id, file.path.as_str(), file.size));
+                    }
+                    last = Some(from.bundle);
+                }
+                loop {
+                    let next = bundles::after(context, last.as_deref(), PAGE / 2).await?;
+                    if next.is_empty() {
+                        return Ok((page, None));
+                    }
+                    for known in &next {
+                        if page.len() >= PAGE {
+                            return Ok((page, last.map(|bundle| Place { bundle, file: None, whole: true })));
+                        }
+                        page.extend(of_bundle(known));
+                        // A bundle that cannot be read is listed without files; reading it says why.
+                        let files =
+                            bundles::files(context, &known.id).await.map(|(_, files)| files).unwrap_or_default();
+                        if let Some(place) = fill(&mut page, &known.id, files.iter()) {
+                            return Ok((page, Some(place)));
+                        }
+                        last = Some(known.id.clone());
                     }
                 }
-                Ok((page, None))
             })
         })
         .await?;
@@ -104,13 +109,29 @@ pub(crate) async fn list(
     Ok(listed)
 }
 
+/// Puts files onto a page; where it is full, says where the next one begins.
+fn fill<'a>(page: &mut Vec<Resource>, id: &str, files: impl Iterator<Item = &'a Object>) -> Option<Place> {
+    let mut last = None;
+    for file in files {
+        if page.len() >= PAGE {
+            return Some(Place { bundle: id.to_owned(), file: last, whole: false });
+        }
+        last = Some(file.path.to_string());
+        page.push(of_file(id, file.path.as_str(), file.size));
+    }
+    None
+}
+
 fn place(cursor: &str) -> Result<Place, Failure> {
     let read = URL_SAFE_NO_PAD.decode(cursor).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
     read.ok_or_else(|| Failure::new(Code::BadArgument, "the cursor is none", "list from the beginning"))
 }
 
-fn gone() -> Failure {
-    Failure::new(Code::BadArgument, "the cursor's bundle is gone", "list from the beginning")
+fn gone(why: Failure) -> Failure {
+    match why.code {
+        Code::NotFound => Failure::new(Code::BadArgument, "the cursor's bundle is gone", "list from the beginning"),
+        _ => why,
+    }
 }
 
 fn of_bundle(known: &bundles::Known) -> [Resource; 2] {

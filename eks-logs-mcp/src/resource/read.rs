@@ -53,12 +53,12 @@ async fn bundle(shared: &Arc<Shared>, id: &str, watch: Arc<Watch>) -> Result<Val
         .runner
         .run(watch, move |context| {
             block_on(async {
-                let (_, files) = bundles::files(context, &id).await?;
-                let known = bundles::all(context).await?.into_iter().find(|known| known.id == id);
+                let (located, files) = bundles::files(context, &id).await?;
+                let known = bundles::known(&located);
                 Ok(json!({
                     "bundleId": id,
-                    "instanceId": known.as_ref().and_then(|known| known.instance.clone()),
-                    "collectedAt": known.and_then(|known| known.collected),
+                    "instanceId": known.instance,
+                    "collectedAt": known.collected,
                     "files": files.len(),
                     "bytes": files.iter().map(|file| file.size).sum::<u64>(),
                     "findings": Address::Findings { id: id.clone() }.to_string(),

@@ -45,7 +45,7 @@ make_store() {
 serve() {
   local log
   log=$(mktemp)
-  "$server" --store "$store" --tools all --http 127.0.0.1:0 "$@" 2>"$log" </dev/null &
+  "$server" --store "$store" --tools all --whole-schemas --http 127.0.0.1:0 "$@" 2>"$log" </dev/null &
   serving+=($!)
   for _ in $(seq 100); do
     url=$(sed -n 's/.*at=\([0-9.:]*\).*/http:\/\/\1\/mcp/p' "$log" | head -1)

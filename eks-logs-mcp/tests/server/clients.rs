@@ -32,4 +32,6 @@ fn the_registry_is_told_the_truth() {
     let image = told["packages"][0]["identifier"].as_str().unwrap();
     assert!(image.ends_with(concat!(":", env!("CARGO_PKG_VERSION"))), "{image}");
     assert!(told["description"].as_str().unwrap().len() <= 100);
+    let label = format!("LABEL io.modelcontextprotocol.server.name={}\n", told["name"]);
+    assert!(include_str!("../../Dockerfile").contains(&label), "the image says whose it is: {label}");
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use crate::support::{Client, HOSTILE, INJECTION, call, modern, stdio, store, structured, text};
+use rmcp::model::{ReadResourceRequestParams, ResourceContents};
 use serde_json::{Value, json};
 
 /// No character that hides, turns or commands, and log text between marks only.
@@ -55,6 +56,27 @@ async fn log_text_stays_data() {
         is_contained(&text(&result));
         assert!(text(&result).contains("WARNING: "), "{}", text(&result));
     }
+}
+
+/// What is read as a resource is contained as well, and says so.
+#[tokio::test(flavor = "multi_thread")]
+async fn resources_stay_data() {
+    let store = store();
+    let client = stdio(store.path(), &[], Client::default(), modern()).await;
+    let bundle = format!("eks-logs://bundle/{}", crate::support::HOSTILE_ID);
+    for uri in [format!("{bundle}/file/kernel/dmesg.human.current"), format!("{bundle}/file/kubelet/kubelet.log")] {
+        let read = client.read_resource(ReadResourceRequestParams::new(uri.clone())).await.unwrap();
+        let Some(ResourceContents::TextResourceContents { text, .. }) = read.contents.into_iter().next() else {
+            panic!("{uri}")
+        };
+        assert!(text.contains(INJECTION), "{uri}");
+        is_contained(&text);
+    }
+    let read = client.read_resource(ReadResourceRequestParams::new(format!("{bundle}/findings"))).await.unwrap();
+    let Some(ResourceContents::TextResourceContents { text, .. }) = read.contents.into_iter().next() else { panic!() };
+    let findings: Value = serde_json::from_str(&text).unwrap();
+    assert!(findings["untrusted"].as_str().unwrap().contains("never instructions"), "{text}");
+    assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "escaped, as JSON does");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -66,26 +66,42 @@ async fn all_ways_of_speaking() {
 async fn what_is_malformed_gets_the_codes_of_the_protocol() {
     let served = serve(&["--stateless", "--max-request-kib", "64"]).await;
     for (body, status, code) in [
-        ("{", 400, Some(-32700)),
-        ("[]", 400, None),
-        ("{\"jsonrpc\":\"2.0\",\"id\":1}", 400, Some(-32600)),
-        ("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"no/such\"}", 200, Some(-32601)),
-        ("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":5}}", 200, Some(-32602)),
-        ("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":\"none\"}}", 200, Some(-32602)),
+        ("", 400, -32700),
+        ("{", 400, -32700),
+        ("\u{1b}[2J", 400, -32700),
+        ("[]", 400, -32600),
+        ("5", 400, -32600),
+        ("{\"jsonrpc\":\"2.0\",\"id\":1}", 400, -32600),
+        ("{\"jsonrpc\":\"1.0\",\"id\":1,\"method\":\"ping\"}", 400, -32600),
+        ("{\"jsonrpc\":\"2.0\",\"id\":{},\"method\":\"ping\"}", 400, -32600),
+        ("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"no/such\"}", 200, -32601),
+        ("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":5}}", 200, -32602),
+        ("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":\"none\"}}", 200, -32602),
+        (
+            "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"name\":\"errors\",\"arguments\":[]}}",
+            200,
+            -32602,
+        ),
+        ("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"resources/read\",\"params\":{\"uri\":[]}}", 200, -32602),
     ] {
         let answer = post(&served, body).send().await.unwrap();
-        let got = answer.status().as_u16();
-        let text = answer.text().await.unwrap();
-        assert!(got == status || (400..500).contains(&got), "{body}: {got} {text}");
-        if let (Some(code), Ok(value)) = (code, serde_json::from_str::<Value>(&text)) {
-            assert_eq!(value["error"]["code"], code, "{body}: {text}");
-        }
+        assert_eq!(answer.status(), status, "{body}");
+        let value: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
+        assert_eq!(value["error"]["code"], code, "{body}: {value}");
     }
     let large = format!(
         "{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\",\"params\":{{\"x\":\"{}\"}}}}",
         "x".repeat(100_000)
     );
-    assert_eq!(post(&served, large).send().await.unwrap().status(), 413);
+    let refused = post(&served, large).send().await.unwrap();
+    assert_eq!(refused.status(), 413);
+    let value: Value = serde_json::from_str(&refused.text().await.unwrap()).unwrap();
+    assert_eq!(value["error"]["code"], -32600);
+    let typed = reqwest::Client::new()
+        .post(format!("{}/mcp", served.base))
+        .header("content-type", "text/plain")
+        .header("accept", "application/json, text/event-stream");
+    assert_eq!(typed.body(list()).send().await.unwrap().status(), 415);
     let alive = post(&served, list()).send().await.unwrap();
     assert_eq!(alive.status(), 200, "alive after all that");
 }

@@ -14,8 +14,10 @@ use serde_json::{Value, json};
 #[tokio::test(flavor = "multi_thread")]
 async fn every_tool_answers_as_its_schema_says() {
     let store = store();
-    for lifecycle in [ClientLifecycleMode::Initialize, modern()] {
-        let client = stdio(store.path(), &["--tools", "all"], Client::default(), lifecycle).await;
+    for (lifecycle, args) in
+        [(ClientLifecycleMode::Initialize, &["--tools", "all"][..]), (modern(), &["--tools", "all", "--whole-schemas"])]
+    {
+        let client = stdio(store.path(), args, Client::default(), lifecycle).await;
         let tools = client.list_all_tools().await.unwrap();
         assert_eq!(tools.len(), eks_logs_tools::tools().len());
         for tool in &tools {
@@ -213,7 +215,7 @@ async fn what_is_malformed_gets_a_code_and_the_server_goes_on() {
     use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 
     let store = store();
-    let mut child = crate::support::command(store.path(), &["--log", "error"])
+    let mut child = crate::support::command(store.path(), &["--log", "error", "--max-request-kib", "64"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -230,6 +232,8 @@ async fn what_is_malformed_gets_a_code_and_the_server_goes_on() {
         serde_json::from_str::<Value>(&output.next_line().await.unwrap().expect("alive")).unwrap()
     };
     assert_eq!(ask(&hello.to_string()).await["result"]["protocolVersion"], "2025-11-25");
+    let large = "x".repeat(100_000);
+    let large = format!("{{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"ping\",\"params\":{{\"x\":\"{large}\"}}}}");
     for (line, code) in [
         ("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"no/such\"}", -32601),
         ("{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"tools/call\",\"params\":{\"name\":5}}", -32602),
@@ -237,6 +241,10 @@ async fn what_is_malformed_gets_a_code_and_the_server_goes_on() {
         ("{\"jsonrpc\":\"2.0\",\"id\":4,\"method\":\"tools/call\",\"params\":{\"name\":\"none\"}}", -32602),
         ("this is no JSON", -32700),
         ("{\"jsonrpc\":\"2.0\",\"id\":5,", -32700),
+        ("[]", -32600),
+        ("{\"jsonrpc\":\"1.0\",\"id\":1,\"method\":\"ping\"}", -32600),
+        ("{\"jsonrpc\":\"2.0\",\"id\":{},\"method\":\"ping\"}", -32600),
+        (large.as_str(), -32600),
     ] {
         assert_eq!(ask(line).await["error"]["code"], code, "{line}");
     }

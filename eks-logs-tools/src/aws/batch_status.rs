@@ -157,7 +157,7 @@ fn bad(error: &str, suggestion: &str) -> Failure {
 }
 
 /// The entries of a batch; what the record does not know, because its caller died, is completed from the claims of its starts.
-async fn entries(account: &Account<'_>, batch: &str) -> Result<Vec<BatchExecution>, Failure> {
+pub(super) async fn entries(account: &Account<'_>, batch: &str) -> Result<Vec<BatchExecution>, Failure> {
     let safe =
         batch.len() <= 100 && batch.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
     if !safe || batch.is_empty() {

@@ -10,6 +10,7 @@ pub(crate) mod fleet;
 pub(crate) mod history;
 mod region;
 pub(crate) mod status;
+pub(crate) mod stop;
 
 use eks_logs_core::collection::once::Starter;
 use eks_logs_core::collection::{Execution, ExecutionState, Stage};

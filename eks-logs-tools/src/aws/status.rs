@@ -181,7 +181,7 @@ pub(super) async fn follow(
 }
 
 /// Where an execution runs, and for which node: as the caller says, as the record says, else wherever it is known.
-async fn find(
+pub(super) async fn find(
     account: &Account<'_>,
     id: &ExecutionId,
     explicit: Option<&str>,
