@@ -28,9 +28,14 @@ impl Servers {
     fn send(&self, line: &str, region: &str, body: &str) -> String {
         let host = self.fake.trim_start_matches("http://");
         let mut connection = TcpStream::connect(host).unwrap();
+        // moto tells services apart by the scope of the signature.
+        let (service, kind) = match line.starts_with("POST /clusters") {
+            true => ("eks", "application/json"),
+            false => ("ec2", "application/x-www-form-urlencoded"),
+        };
         let head = format!(
-            "{line} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\
-             Authorization: AWS4-HMAC-SHA256 Credential=test/20261120/{region}/ec2/aws4_request, SignedHeaders=host, Signature=0\r\n\
+            "{line} HTTP/1.1\r\nHost: {host}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\
+             Authorization: AWS4-HMAC-SHA256 Credential=test/20261120/{region}/{service}/aws4_request, SignedHeaders=host, Signature=0\r\n\
              Connection: close\r\n\r\n{body}",
             body.len()
         );

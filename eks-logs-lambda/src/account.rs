@@ -24,19 +24,18 @@ impl Clock for Now {
 
 /// What the tools work with, and where they write. Nothing is asked of AWS yet.
 pub(crate) async fn context(settings: &Settings) -> (Context, Arc<S3Store>) {
-    let collecting =
-        Collecting { document: settings.document.clone(), role: settings.automation_role.clone(), kms_key: None };
+    let (document, role) = (settings.document.clone(), settings.automation_role.clone());
+    let collecting = Collecting { document, role, ..Collecting::default() };
     let account = Account::open(settings.store.clone(), &collecting, Patience::default()).await;
     let store = Arc::new(account.store);
-    let inventory: Arc<dyn Inventory> = match settings.regions.as_slice() {
-        [] => Arc::new(account.inventory),
-        regions => Arc::new(Within { inner: account.inventory, regions: regions.to_vec() }),
-    };
     let mut context = Context::new(Bundles::Store(Arc::clone(&store) as Arc<dyn Store>));
     context.work_on(AccountPorts {
         bucket: Arc::clone(&store) as Arc<dyn StoreWriter>,
         collector: Arc::new(account.collector),
-        inventory: Some(inventory),
+        inventory: Some(match settings.regions.as_slice() {
+            [] => Arc::new(account.inventory),
+            regions => Arc::new(Within { inner: account.inventory, regions: regions.to_vec() }),
+        }),
         clock: Arc::new(Now),
         timer: Arc::new(TokioTimer),
     });

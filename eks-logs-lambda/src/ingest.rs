@@ -182,7 +182,7 @@ fn tell(invocation: &Invocation, arrival: &Arrival, became: &Became, took: Durat
 #[async_trait]
 impl Handler for Ingest {
     async fn handle(&self, invocation: Invocation) -> Result<Bytes, Failed> {
-        let left = invocation.deadline.duration_since(std::time::SystemTime::now()).unwrap_or_default();
+        let left = invocation.time_left();
         let until = Instant::now() + left.saturating_sub(MARGIN.min(left / 4));
         let batch = Batch::read(&invocation.event);
         let (mut ingested, mut failures, mut left_over) = (Vec::new(), Vec::new(), Vec::new());

@@ -1,10 +1,11 @@
 //! What an invocation asks for.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use eks_logs_tools::{Code, Failure};
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 /// The field of a client context that holds a tool's name, and what stands between the target's name and the tool's
@@ -25,6 +26,13 @@ pub struct Invocation {
     pub client: Option<Vec<u8>>,
     /// The event.
     pub event: Bytes,
+}
+
+impl Invocation {
+    /// How long the function may still run.
+    pub fn time_left(&self) -> Duration {
+        self.deadline.duration_since(SystemTime::from(Timestamp::now())).unwrap_or_default()
+    }
 }
 
 /// A tool and its arguments.

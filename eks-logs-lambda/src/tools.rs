@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -50,8 +50,7 @@ struct Times {
 
 impl Times {
     /// Where the function has little time, the margins shrink with it.
-    fn of(deadline: SystemTime) -> Self {
-        let left = deadline.duration_since(SystemTime::now()).unwrap_or_default();
+    fn of(left: Duration) -> Self {
         let now = Instant::now();
         let before = |margin: Duration| now + left.saturating_sub(margin.min(left / 4));
         Self { read_until: before(READ_UNTIL), answer_until: before(ANSWER_UNTIL) }
@@ -65,7 +64,7 @@ impl Tools {
     }
 
     async fn told(&self, invocation: &Invocation) -> (Option<&'static Tool>, Told) {
-        let times = Times::of(invocation.deadline);
+        let times = Times::of(invocation.time_left());
         let Asked { tool: name, arguments } = match asked(invocation.client.as_deref(), &invocation.event) {
             Ok(asked) => asked,
             Err(failure) => return (None, refused(&failure, 0)),
@@ -227,11 +226,11 @@ mod tests {
 
     #[test]
     fn little_time_has_small_margins() {
-        let times = Times::of(SystemTime::now() + Duration::from_secs(1));
+        let times = Times::of(Duration::from_secs(1));
         let left = times.read_until.saturating_duration_since(Instant::now());
         assert!(left > Duration::from_millis(500), "{left:?}");
         assert!(times.read_until <= times.answer_until);
-        let over = Times::of(SystemTime::UNIX_EPOCH);
+        let over = Times::of(Duration::ZERO);
         assert!(over.answer_until <= Instant::now());
     }
 }

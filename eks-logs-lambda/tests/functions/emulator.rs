@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -194,7 +195,7 @@ impl Api {
 }
 
 fn next(id: &str, event: &Event) -> Vec<u8> {
-    let until = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap() + event.time;
+    let until = Timestamp::now().as_duration() + SignedDuration::try_from(event.time).unwrap();
     let mut answer = format!(
         "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nLambda-Runtime-Aws-Request-Id: {id}\r\n\
          Lambda-Runtime-Invoked-Function-Arn: arn:aws:lambda:us-east-1:123456789012:function:under-test\r\n\
