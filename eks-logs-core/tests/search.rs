@@ -427,3 +427,60 @@ fn a_search_that_is_stopped_says_what_it_did_not_reach() {
     let never = with(&Located::in_store(memory(&files)), "pod", |options| options.stop = Some(&|| false));
     assert!(never.stopped.is_none() && never.files_searched == 4);
 }
+
+/// A local file is searched in shares by several threads; what comes out is what comes out of blocks.
+#[test]
+fn shares_do_not_show() {
+    const SHARE: usize = 512 << 10;
+    let mut rng = fastrand::Rng::with_seed(5);
+    let large = |rng: &mut fastrand::Rng, end: &str| {
+        let mut content = Vec::new();
+        while content.len() < 3 << 20 {
+            content.extend_from_slice(&text(rng, 2000, end));
+        }
+        content
+    };
+    let (plain, windows) = (large(&mut rng, "\n"), large(&mut rng, "\r\n"));
+    // Lines that end, start and go on where shares do.
+    let mut edges = b"pod at the start\n".to_vec();
+    for (number, over) in [0_usize, 1, 2, 3, 100, SHARE + 7].into_iter().enumerate() {
+        edges.resize((number + 1) * SHARE + over - 5, b'.');
+        edges.extend_from_slice(b"pod 1\npod 2\n");
+        while edges.len() < (number + 2) * SHARE - 500 {
+            edges.extend_from_slice(b"a short line\n");
+        }
+    }
+    edges.resize(edges.len().div_ceil(SHARE) * SHARE - 2, b'.');
+    edges.extend_from_slice(b"pod over the last edge, without a newline");
+    let overlong = [plain.as_slice(), "pod ".repeat(LONGEST_LINE / 3).as_bytes(), b"\n", &plain].concat();
+    let compressed = gzip(&fastrand::Rng::with_seed(6).u128(..).to_le_bytes().repeat(1000));
+    let stored = [compressed.as_slice(), &plain].concat();
+    let files: [(&str, &[u8]); 7] = [
+        ("kubelet/kubelet.log", &plain),
+        ("system/services", &windows),
+        ("edges", &edges),
+        ("overlong", &overlong),
+        ("one-line", &b"pod ".repeat(1 << 20)),
+        ("two.gz", &stored),
+        ("utf16", &[b"\xff\xfe".as_slice(), &plain].concat()),
+    ];
+    let root = directory(&files);
+    let (blocks, shares) =
+        (Located::in_store(memory(&files)), Located::in_store(LocalStore::open(root.path()).unwrap()));
+    for query in
+        ["pod", "^pod", r"failed$", "pod [12]$", r"\d{9}", "nowhere to be found", "newline$", "x*", r"progress\r$"]
+    {
+        for (threads, context, max) in [(2, 0, 500), (0, 0, 3), (3, 4, 7), (1, 1, 500)] {
+            let ask = |bundle| {
+                with(bundle, query, |options| {
+                    (options.threads, options.context, options.max_matches) = (threads, context, max);
+                })
+            };
+            let (blocks, shares) = (ask(&blocks), ask(&shares));
+            assert!(blocks == shares, "{query}, {threads} threads, {context} lines of context, {max} matches");
+        }
+    }
+    let found = run(&shares, "pod");
+    assert_eq!((found.files_searched, found.overlong.len()), (6, 2));
+    assert_eq!(found.files.iter().find(|file| file.file == "edges").unwrap().count, 14);
+}

@@ -1,6 +1,7 @@
 //! A bundle as its last ingestion left it: whole, or not to be seen yet; without what an archive of the same name has left before.
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -153,6 +154,10 @@ impl FileSink for Shown<'_> {
     async fn begin(&mut self, file: &Object) -> Result<Flow> {
         self.skipping = self.hidden.contains(&file.path);
         if self.skipping { Ok(Flow::Skip) } else { self.inner.begin(file).await }
+    }
+
+    async fn whole(&mut self, file: &File, size: u64) -> Result<Option<FileEnd>> {
+        self.inner.whole(file, size).await
     }
 
     fn space(&mut self) -> &mut [u8] {

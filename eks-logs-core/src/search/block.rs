@@ -41,7 +41,11 @@ pub(super) struct Hit {
 pub(super) struct Searched {
     pub(super) file: u32,
     pub(super) start: u64,
+    /// Bytes of it.
+    pub(super) len: u64,
+    /// The bytes; none where no line of them is told.
     pub(super) data: Vec<u8>,
+    /// Newlines; where no further match of the file is told, only whether there is one.
     pub(super) newlines: u64,
     /// Lines that match.
     pub(super) count: u64,
@@ -57,26 +61,46 @@ pub(super) struct Searched {
     pub(super) stopped: bool,
 }
 
+impl Searched {
+    pub(super) fn new(file: u32, start: u64, len: usize) -> Self {
+        Searched {
+            file,
+            start,
+            len: len as u64,
+            data: Vec::new(),
+            newlines: 0,
+            count: 0,
+            hits: Vec::new(),
+            first: false,
+            last: false,
+            tentative: None,
+            stopped: false,
+        }
+    }
+}
+
 pub(super) fn search(query: &Query, block: Block, stop: &AtomicBool) -> Searched {
     let Block { file, start, data, continues, goes_on, crlf, keep } = block;
     let query = query.lines(crlf);
-    let mut found = Searched {
-        file,
-        start,
-        data,
-        newlines: 0,
-        count: 0,
-        hits: Vec::new(),
-        first: false,
-        last: false,
-        tentative: None,
-        stopped: false,
-    };
-    let data = std::mem::take(&mut found.data);
+    let mut found = Searched::new(file, start, data.len());
     let mut at = 0;
     if continues || (goes_on && memchr(b'\n', &data).is_none()) {
         at = piece(query, &data, continues, goes_on, &mut found);
     }
+    search_lines(query, &data, at, keep, stop, &mut found);
+    found.data = data;
+    found
+}
+
+/// Searches the lines from `at` on; the first `keep` that match are told.
+pub(super) fn search_lines(
+    query: Lines<'_>,
+    data: &[u8],
+    mut at: usize,
+    keep: usize,
+    stop: &AtomicBool,
+    found: &mut Searched,
+) {
     let (mut counted, mut newlines) = (0, 0);
     if stop.load(Ordering::Relaxed) {
         found.stopped = true;
@@ -97,7 +121,7 @@ pub(super) fn search(query: &Query, block: Block, stop: &AtomicBool) -> Searched
             if found.hits.len() < keep {
                 newlines += memchr_iter(b'\n', &data[counted..line_start]).count() as u32;
                 counted = line_start;
-                found.hits.push(hit(query, &data, line_start, line_end, newlines));
+                found.hits.push(hit(query, data, line_start, line_end, newlines));
             }
         }
         at = line_end + 1;
@@ -107,9 +131,10 @@ pub(super) fn search(query: &Query, block: Block, stop: &AtomicBool) -> Searched
             break;
         }
     }
-    found.newlines = memchr_iter(b'\n', &data).count() as u64;
-    found.data = data;
-    found
+    found.newlines = match keep {
+        0 => u64::from(memchr(b'\n', data).is_some()),
+        _ => u64::from(newlines) + memchr_iter(b'\n', &data[counted..]).count() as u64,
+    };
 }
 
 fn hit(query: Lines<'_>, data: &[u8], start: usize, end: usize, line: u32) -> Hit {

@@ -180,7 +180,7 @@ impl FileState {
             self.remember(&found.data);
         }
         self.newlines += found.newlines;
-        self.bytes = found.start + found.data.len() as u64;
+        self.bytes = found.start + found.len;
         self.interrupted |= found.stopped;
         self.text - told
     }

@@ -7,6 +7,7 @@ mod block;
 mod found;
 mod log_types;
 mod query;
+mod share;
 mod sink;
 
 pub use found::{FileMatches, LineMatch, SearchResult, Skipped, Stopped};
@@ -50,6 +51,11 @@ impl Default for SearchOptions<'_> {
         let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Self { max_matches: 100, context: 0, log_types: None, threads, stop: None, progress: None }
     }
+}
+
+/// Whether a file's first bytes are the byte order mark of UTF-16.
+fn is_utf16(head: &[u8]) -> bool {
+    head.starts_with(&[0xff, 0xfe]) || head.starts_with(&[0xfe, 0xff])
 }
 
 /// Searches a bundle.

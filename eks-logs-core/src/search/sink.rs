@@ -1,6 +1,7 @@
 //! The receiving end of a walk that is searched.
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -9,6 +10,7 @@ use async_trait::async_trait;
 use super::block::{self, Block, Searched};
 use super::found::{FileMatches, FileState, SearchResult, Skipped, Stopped};
 use super::query::Query;
+use super::share::{self, SHARE, Share};
 use super::{LONGEST_LINE, MOST_MATCHES, SearchOptions};
 use crate::archive::ArchiveStore;
 use crate::bundle::{InnerRoot, Located, records};
@@ -20,13 +22,19 @@ use crate::text::{Feed, Workers};
 /// Text of all files that is told: behind it matches are counted only.
 const ALL_TEXT: usize = 32 << 20;
 
+/// What a thread is given.
+enum Job {
+    Block(Block),
+    Share(Share),
+}
+
 pub(super) struct Sink<'a> {
     options: &'a SearchOptions<'a>,
     root: StorePath,
     inner: InnerRoot,
     feed: Feed,
     spare: Vec<Vec<u8>>,
-    workers: Workers<Block, Searched>,
+    workers: Workers<Job, Option<Searched>>,
     files: Vec<FileState>,
     /// Files that were begun or left out.
     seen: BTreeSet<StorePath>,
@@ -48,7 +56,11 @@ impl<'a> Sink<'a> {
         let halt = Arc::new(AtomicBool::new(false));
         let workers = Workers::start(options.threads, || {
             let (query, halt) = (query.clone(), Arc::clone(&halt));
-            move |block| block::search(&query, block, &halt)
+            let mut buffer = Vec::new();
+            move |job| match job {
+                Job::Block(block) => Some(block::search(&query, block, &halt)),
+                Job::Share(share) => share::search(&query, &share, &mut buffer, &halt),
+            }
         });
         Self {
             options,
@@ -69,6 +81,11 @@ impl<'a> Sink<'a> {
         }
     }
 
+    /// Matches of a file that are told.
+    fn keep(&self) -> usize {
+        self.options.max_matches.min(MOST_MATCHES)
+    }
+
     fn ask(&mut self) -> Result<()> {
         if self.stopped || self.options.stop.is_some_and(|stop| stop()) {
             self.stopped = true;
@@ -84,8 +101,7 @@ impl<'a> Sink<'a> {
             self.ask()?;
             let file = self.files.len() as u32 - 1;
             let Some(state) = self.files.last_mut() else { return Ok(()) };
-            state.utf16 |=
-                cut.start == 0 && (cut.data.starts_with(&[0xff, 0xfe]) || cut.data.starts_with(&[0xfe, 0xff]));
+            state.utf16 |= cut.start == 0 && super::is_utf16(&cut.data);
             let goes_on = !cut.data.ends_with(b"\n");
             if cut.start == 0 {
                 state.crlf =
@@ -102,7 +118,7 @@ impl<'a> Sink<'a> {
                 keep: state.wanted(),
             };
             self.open = goes_on;
-            self.workers.hand_out(block).await;
+            self.workers.hand_out(Job::Block(block)).await;
             while let Some(found) = self.workers.take().await {
                 self.add(found);
             }
@@ -110,16 +126,45 @@ impl<'a> Sink<'a> {
         Ok(())
     }
 
-    fn add(&mut self, found: Searched) {
+    /// Searches the file at hand in shares; says whether that is possible.
+    async fn search_shares(&mut self, file: &Arc<File>, size: u64) -> Result<bool> {
+        let mut possible = true;
+        let mut start = 0;
+        while start < size && possible {
+            self.ask()?;
+            let number = self.files.len() as u32 - 1;
+            let Some(state) = self.files.last() else { return Ok(false) };
+            let (crlf, keep) = (state.crlf, state.wanted());
+            let file = Arc::clone(file);
+            let text = self.options.context > 0;
+            self.workers.hand_out(Job::Share(Share { number, file, start, size, crlf, keep, text })).await;
+            start += SHARE;
+            while let Some(found) = self.workers.take().await {
+                possible &= self.add(found);
+            }
+        }
+        while let Some(found) = self.workers.drain().await {
+            possible &= self.add(found);
+        }
+        Ok(possible)
+    }
+
+    /// False for a share that could not be searched: what came before it in the same file is of no use either.
+    fn add(&mut self, found: Option<Searched>) -> bool {
+        let Some(found) = found else { return false };
         self.stopped |= found.stopped;
         if let Some(state) = self.files.get_mut(found.file as usize) {
             self.text += state.add(&found, ALL_TEXT.saturating_sub(self.text));
         }
         let mut buffer = found.data;
+        if buffer.is_empty() {
+            return true;
+        }
         // One that grew for a long line is not kept that large.
         buffer.truncate(crate::text::BLOCK);
         buffer.shrink_to(2 * crate::text::BLOCK);
         self.spare.push(buffer);
+        true
     }
 
     pub(super) async fn finish(mut self, bundle: &Located) -> Result<SearchResult> {
@@ -219,13 +264,39 @@ impl FileSink for Sink<'_> {
             self.skipped.push(Skipped { file: name.to_string(), reason });
             return Ok(Flow::Skip);
         }
-        let keep = self.options.max_matches.min(MOST_MATCHES);
-        self.files.push(FileState::new(name, file.path.clone(), keep, self.options.context));
+        self.files.push(FileState::new(name, file.path.clone(), self.keep(), self.options.context));
         self.reading = true;
         self.open = false;
         let buffer = self.spare.pop().unwrap_or_default();
         self.feed.begin(buffer);
         Ok(Flow::Read)
+    }
+
+    async fn whole(&mut self, file: &File, size: u64) -> Result<Option<FileEnd>> {
+        // A small file is searched before a thread has woken up.
+        if size < 2 * crate::text::BLOCK as u64 {
+            return Ok(None);
+        }
+        let (Some(head), Ok(file)) = (share::head(file), file.try_clone()) else { return Ok(None) };
+        // Blocks of other files may still be out.
+        while let Some(found) = self.workers.drain().await {
+            self.add(found);
+        }
+        let Some(state) = self.files.last_mut() else { return Ok(None) };
+        (state.utf16, state.crlf) = (head.utf16, head.crlf);
+        let text = self.text;
+        if self.search_shares(&Arc::new(file), size).await? {
+            let Some(state) = self.files.last_mut() else { return Ok(None) };
+            state.read = true;
+            self.reading = false;
+            return Ok(Some(FileEnd::Whole));
+        }
+        // Block by block, from the start.
+        self.text = text;
+        let keep = self.keep();
+        let Some(state) = self.files.last_mut() else { return Ok(None) };
+        *state = FileState::new(state.name.clone(), state.path.clone(), keep, self.options.context);
+        Ok(None)
     }
 
     fn space(&mut self) -> &mut [u8] {

@@ -268,8 +268,8 @@ impl Store for LocalStore {
                 }
                 Entry::Directory(_) => continue,
             };
-            let mut file = match self.open_file(&object.path) {
-                Ok((file, _)) => file,
+            let (mut file, size) = match self.open_file(&object.path) {
+                Ok(opened) => opened,
                 Err(why) => {
                     sink.refused((object.path.to_string(), why).into());
                     continue;
@@ -278,21 +278,25 @@ impl Store for LocalStore {
             let start = done;
             if sink.begin(&object).await? == Flow::Skip {
                 sink.end(FileEnd::Whole).await?;
+            } else if let Some(end) = sink.whole(&file, size).await? {
+                sink.end(end).await?;
             } else {
-                let mut read = 0;
+                let (mut read, mut over) = (0, false);
                 let end = read_into(
                     |space| {
                         let count = file.read(space)?;
                         read += count as u64;
+                        over |= count == 0;
                         Ok(count)
                     },
                     || None,
                     sink,
                 )
                 .await?;
-                // A log that is still written to grows; one that shrank under our hands is not whole.
+                // A log that is still written to grows; one that shrank under our hands is not whole. The sink may have had enough
+                // before the end.
                 let end = match end {
-                    FileEnd::Whole if read < object.size => {
+                    FileEnd::Whole if over && read < object.size => {
                         FileEnd::Cut(format!("the file shrank while it was read: {read} of {} bytes", object.size))
                     }
                     end => end,

@@ -1,6 +1,7 @@
 //! Reading every file once: the push side of a store.
 
 use std::fmt;
+use std::fs::File;
 
 use async_trait::async_trait;
 use futures_lite::StreamExt as _;
@@ -63,11 +64,19 @@ impl fmt::Display for Refusal {
 
 /// Receives files from [`Store::walk`]. The store drives; bytes are written straight into the sink's own buffer.
 ///
-/// For each file: `begin`, then (`space`, `filled`)*, then `end`. After `Flow::Skip` from `begin` or `filled` only `end` follows.
+/// For each file: `begin`, then (`space`, `filled`)*, then `end`. After `Flow::Skip` from `begin` or `filled` only `end` follows. A store of
+/// local files may offer one as a whole behind `begin` (`whole`); if the sink takes it, only `end` follows.
 #[async_trait]
 pub trait FileSink: Send {
     /// A file begins.
     async fn begin(&mut self, file: &Object) -> Result<Flow>;
+
+    /// The file that has begun, open, to be read by the sink itself, on several threads for example: `size` bytes. A sink that has done so
+    /// says how it ended; `None` means that it wants the bytes handed over, from the first one on, and has kept nothing.
+    async fn whole(&mut self, file: &File, size: u64) -> Result<Option<FileEnd>> {
+        let _ = (file, size);
+        Ok(None)
+    }
 
     /// Where the next bytes go; never empty.
     fn space(&mut self) -> &mut [u8];
