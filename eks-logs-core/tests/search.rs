@@ -431,11 +431,11 @@ fn a_search_that_is_stopped_says_what_it_did_not_reach() {
 /// A local file is searched in shares by several threads; what comes out is what comes out of blocks.
 #[test]
 fn shares_do_not_show() {
-    const SHARE: usize = 512 << 10;
+    const SHARE: usize = 2 << 20;
     let mut rng = fastrand::Rng::with_seed(5);
     let large = |rng: &mut fastrand::Rng, end: &str| {
         let mut content = Vec::new();
-        while content.len() < 3 << 20 {
+        while content.len() < 5 << 20 {
             content.extend_from_slice(&text(rng, 2000, end));
         }
         content

@@ -3,16 +3,19 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use memchr::memchr;
+use memchr::{memchr, memchr_iter, memrchr};
 
 use super::block::{self, Searched};
 use super::query::Query;
 
-/// Bytes of a share: small enough to stay in a processor's own cache.
-pub(super) const SHARE: u64 = 512 << 10;
+/// Bytes of a share.
+pub(super) const SHARE: u64 = 2 << 20;
+/// Bytes that are read at a time: they stay in a processor's own cache.
+const PIECE: usize = 128 << 10;
 /// Bytes behind a share that are read with it, for the end of its last line.
 const BEHIND: usize = 2 << 10;
 /// The longest line that shares are made of; a file with a longer one is searched block by block.
@@ -33,7 +36,7 @@ pub(super) struct Share {
     pub(super) crlf: bool,
     /// Matches that are told.
     pub(super) keep: usize,
-    /// Text is wanted also where nothing matches: for lines of context.
+    /// The text is wanted also where nothing matches: for lines of context.
     pub(super) text: bool,
 }
 
@@ -55,43 +58,90 @@ pub(super) fn head(file: &File) -> Option<Head> {
 
 /// Searches a share with a buffer to reuse; `None` if a line is too long, or the file cannot be read as it was found.
 pub(super) fn search(query: &Query, share: &Share, buffer: &mut Vec<u8>, stop: &AtomicBool) -> Option<Searched> {
+    let lines = query.lines(share.crlf);
+    let mut found = Searched::new(share.number, share.start, 0);
+    if !share.text {
+        let mut newlines = 0;
+        let span = read_lines(share, PIECE, buffer, |_, piece| {
+            block::search_lines(lines, piece, 0, 0, stop, &mut found);
+            if share.keep > 0 {
+                newlines += memchr_iter(b'\n', piece).count() as u64;
+            }
+        })?;
+        if found.count == 0 || share.keep == 0 {
+            (found.start, found.len, found.newlines) = (span.start, span.end - span.start, newlines);
+            return Some(found);
+        }
+    }
+    // Lines are told: they and what is around them are wanted in one piece.
+    read_lines(share, SHARE as usize + BEHIND, buffer, |start, piece| {
+        found = Searched::new(share.number, start, piece.len());
+        block::search_lines(lines, piece, 0, share.keep, stop, &mut found);
+        found.data = piece.to_vec();
+    })?;
+    Some(found)
+}
+
+/// Reads the lines that start in a share, piece by piece; each comes with its offset in the file. Returns where they lie.
+fn read_lines(
+    share: &Share,
+    piece: usize,
+    buffer: &mut Vec<u8>,
+    mut each: impl FnMut(u64, &[u8]),
+) -> Option<Range<u64>> {
     // The byte in front tells whether a line starts at the start.
-    let from = share.start.saturating_sub(1);
+    let mut base = share.start.saturating_sub(1);
     let end = (share.start + SHARE).min(share.size);
-    let mut filled = fill(share, buffer, 0, from, (end - from) as usize + BEHIND)?;
-    let first = match share.start {
-        0 => 0,
-        _ => match memchr(b'\n', &buffer[..filled]) {
-            Some(newline) => newline + 1,
-            // The file's last line, which started before, is all there is.
-            None if from + filled as u64 == share.size => filled,
-            None => return None,
-        },
-    };
-    let inside = (end - from) as usize;
-    // A line that starts at the end is the next share's.
-    let mut last = inside - 1;
-    let behind = loop {
-        if let Some(newline) = memchr(b'\n', &buffer[last..filled]) {
-            break last + newline + 1;
+    let mut filled = 0;
+    let mut first = (share.start == 0).then_some(0);
+    loop {
+        let position = base + filled as u64;
+        let wanted = usize::try_from((end + BEHIND as u64).saturating_sub(position)).unwrap_or(piece);
+        let count = usize::try_from(share.size - position).unwrap_or(piece).min(piece).min(wanted.max(BEHIND));
+        if buffer.len() < filled + count {
+            buffer.resize(filled + count, 0);
         }
-        if from + filled as u64 == share.size {
-            break filled;
-        }
-        if filled - inside > LONGEST {
+        if read(&share.file, &mut buffer[filled..filled + count], position).ok()? < count {
             return None;
         }
-        last = filled;
-        filled = fill(share, buffer, filled, from + filled as u64, filled - inside + BEHIND)?;
-    };
-    // A line that is longer than a share leaves one without a start of its own.
-    let lines = buffer.get(first..behind).unwrap_or_default();
-    let mut found = Searched::new(share.number, from + first as u64, lines.len());
-    block::search_lines(query.lines(share.crlf), lines, 0, share.keep, stop, &mut found);
-    if share.text || !found.hits.is_empty() {
-        found.data = lines.to_vec();
+        filled += count;
+        let position = base + filled as u64;
+        let over = position == share.size;
+        let mut from = 0;
+        if first.is_none() {
+            match memchr(b'\n', &buffer[..filled]) {
+                Some(newline) => from = newline + 1,
+                // The file's last line, which started before, is all there is.
+                None if over => from = filled,
+                None if filled > LONGEST => return None,
+                None => continue,
+            }
+        }
+        let start = *first.get_or_insert(base + from as u64);
+        // A line that starts at the end is the next share's.
+        let last_byte = usize::try_from(end - 1 - base.min(end - 1)).unwrap_or(usize::MAX);
+        let (to, done) = if position < end {
+            (memrchr(b'\n', &buffer[from..filled]).map(|newline| from + newline + 1), false)
+        } else {
+            let newline = memchr(b'\n', &buffer[last_byte.min(filled)..filled]).map(|newline| last_byte + newline + 1);
+            (newline.map(|to| to.max(from)).or(over.then_some(filled)), true)
+        };
+        let Some(to) = to else {
+            if filled > piece + LONGEST {
+                return None;
+            }
+            // A line that started before and has just ended does not come again.
+            buffer.copy_within(from..filled, 0);
+            (base, filled) = (base + from as u64, filled - from);
+            continue;
+        };
+        each(base + from as u64, &buffer[from..to]);
+        if done {
+            return Some(start..base + to as u64);
+        }
+        buffer.copy_within(to..filled, 0);
+        (base, filled) = (base + to as u64, filled - to);
     }
-    Some(found)
 }
 
 /// Reads as much as there is, up to the whole buffer.
@@ -116,12 +166,4 @@ fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
 #[cfg(windows)]
 fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
     std::os::windows::fs::FileExt::seek_read(file, buffer, at)
-}
-
-/// Reads up to `count` bytes from `at` behind the first `filled` of the buffer. Returns how many it holds then.
-fn fill(share: &Share, buffer: &mut Vec<u8>, filled: usize, at: u64, count: usize) -> Option<usize> {
-    let count = usize::try_from(share.size - at).unwrap_or(usize::MAX).min(count);
-    buffer.resize(filled + count, 0);
-    let got = read(&share.file, &mut buffer[filled..], at).ok()?;
-    (got == count).then_some(filled + count)
 }
