@@ -25,11 +25,13 @@ pub(super) struct Block {
     pub(super) keep: usize,
 }
 
-/// A line that matches: offsets in the block, the newline left out.
+/// A line that matches: offsets in the bytes that are kept of the block, the newline left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Hit {
     pub(super) start: u32,
     pub(super) end: u32,
+    /// Bytes of the block before it that are not kept.
+    pub(super) left_out: u32,
     /// Newlines of the block before it.
     pub(super) line: u32,
     /// Where the match starts.
@@ -43,7 +45,7 @@ pub(super) struct Searched {
     pub(super) start: u64,
     /// Bytes of it.
     pub(super) len: u64,
-    /// The bytes; none where no line of them is told.
+    /// The bytes, or the lines of them that are told.
     pub(super) data: Vec<u8>,
     /// Newlines; where no further match of the file is told, only whether there is one.
     pub(super) newlines: u64,
@@ -140,7 +142,7 @@ pub(super) fn search_lines(
 fn hit(query: Lines<'_>, data: &[u8], start: usize, end: usize, line: u32) -> Hit {
     // Where in the line matters for long ones only.
     let at = if end - start > super::found::SHOWN { query.first(&data[start..end]).unwrap_or(0) } else { 0 };
-    Hit { start: start as u32, end: end as u32, line, at: (start + at) as u32 }
+    Hit { start: start as u32, end: end as u32, left_out: 0, line, at: (start + at) as u32 }
 }
 
 /// The part of an overlong line at the start of a block. Returns where the next line starts.
@@ -150,7 +152,7 @@ fn piece(query: Lines<'_>, data: &[u8], continues: bool, goes_on: bool, found: &
     let text = &data[..end];
     // The start of a piece is no start of a line: a match begins behind a byte that is known.
     let matched = query.earliest_end(text, usize::from(continues).min(text.len()));
-    let told = |at: usize| Hit { start: 0, end: end as u32, line: 0, at: at.min(end) as u32 };
+    let told = |at: usize| Hit { start: 0, end: end as u32, left_out: 0, line: 0, at: at.min(end) as u32 };
     match matched {
         // What matches up to the very end of a piece may do so only because the piece ends.
         Some(matched_end) if open && matched_end == end => found.tentative = Some(told(matched_end)),

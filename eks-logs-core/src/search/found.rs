@@ -213,10 +213,11 @@ impl FileState {
         }
         let next =
             memchr(b'\n', &data[hit.end as usize..]).map_or(data.len(), |newline| hit.end as usize + newline + 1);
+        let offset = found.start + u64::from(hit.left_out);
         LineMatch {
             line: self.newlines + u64::from(hit.line) + 1,
-            start_byte: found.start + from as u64,
-            end_byte: found.start + to as u64,
+            start_byte: offset + from as u64,
+            end_byte: offset + to as u64,
             text: String::from_utf8_lossy(&data[from..to]).into_owned(),
             shortened: to - from < end - start,
             before: before.into(),

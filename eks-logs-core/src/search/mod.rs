@@ -6,6 +6,7 @@
 mod block;
 mod found;
 mod log_types;
+mod needle;
 mod query;
 mod share;
 mod sink;

@@ -6,6 +6,8 @@ use grep_matcher::{LineMatchKind, Matcher as _};
 use grep_regex::{RegexMatcher, RegexMatcherBuilder};
 use regex_syntax::{ast, hir};
 
+use super::needle::Needle;
+
 /// The longest query, in characters.
 pub const LONGEST_QUERY: usize = 500;
 /// What a compiled query may take. The engine's time is (size of the query) x (size of the text): this bounds the first.
@@ -20,6 +22,8 @@ pub struct Query {
     matcher: RegexMatcher,
     /// For files whose lines end with `\r\n`.
     crlf: RegexMatcher,
+    /// What is looked for first.
+    needle: Option<Needle>,
 }
 
 /// Why a query is refused.
@@ -64,9 +68,11 @@ impl Query {
         }
         let parsed =
             regex_syntax::ParserBuilder::new().utf8(false).case_insensitive(!case_sensitive).build().parse(text);
-        if let Err(why) = parsed {
-            return Err(syntax(text, &why));
-        }
+        let needle = match parsed {
+            // With regard to case the regex's own search for a literal is as fast.
+            Ok(query) => Needle::of(&query).filter(|_| !case_sensitive),
+            Err(why) => return Err(syntax(text, &why)),
+        };
         let mut builder = RegexMatcherBuilder::new();
         builder.case_insensitive(!case_sensitive).multi_line(true).line_terminator(Some(b'\n'));
         builder.size_limit(COMPILED).dfa_size_limit(CACHE);
@@ -74,7 +80,7 @@ impl Query {
             Ok(matcher) => {
                 // A query that asks for `\r` itself has to be taken literally.
                 let crlf = builder.crlf(true).build(text).unwrap_or_else(|_| matcher.clone());
-                Ok(Self { text: text.to_owned(), matcher, crlf })
+                Ok(Self { text: text.to_owned(), matcher, crlf, needle })
             }
             Err(why) if why.to_string().contains("size limit") => Err(refuse(
                 format!("compiled, it takes more than {} KiB", COMPILED >> 10),
@@ -95,17 +101,20 @@ impl Query {
 
     /// The query for files whose lines end with `\r\n`, or for others.
     pub(super) fn lines(&self, crlf: bool) -> Lines<'_> {
-        Lines(if crlf { &self.crlf } else { &self.matcher })
+        Lines(if crlf { &self.crlf } else { &self.matcher }, self.needle.as_ref())
     }
 }
 
 /// A query over lines.
 #[derive(Clone, Copy)]
-pub(super) struct Lines<'a>(&'a RegexMatcher);
+pub(super) struct Lines<'a>(&'a RegexMatcher, Option<&'a Needle>);
 
 impl Lines<'_> {
     /// A place in or before the first line that matches, and whether that line surely does.
     pub(super) fn candidate(self, lines: &[u8]) -> Option<(usize, bool)> {
+        if let Some(needle) = self.1 {
+            return needle.find(lines).map(|at| (at, false));
+        }
         // The matcher's error type is uninhabited.
         match self.0.find_candidate_line(lines).ok()?? {
             LineMatchKind::Confirmed(at) => Some((at, true)),

@@ -7,9 +7,9 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use memchr::{memchr, memchr_iter, memrchr};
+use memchr::{memchr, memrchr};
 
-use super::block::{self, Searched};
+use super::block::{self, Hit, Searched};
 use super::query::Query;
 
 /// Bytes of a share.
@@ -60,25 +60,38 @@ pub(super) fn head(file: &File) -> Option<Head> {
 pub(super) fn search(query: &Query, share: &Share, buffer: &mut Vec<u8>, stop: &AtomicBool) -> Option<Searched> {
     let lines = query.lines(share.crlf);
     let mut found = Searched::new(share.number, share.start, 0);
-    if !share.text {
-        let mut newlines = 0;
-        let span = read_lines(share, PIECE, buffer, |_, piece| {
-            block::search_lines(lines, piece, 0, 0, stop, &mut found);
-            if share.keep > 0 {
-                newlines += memchr_iter(b'\n', piece).count() as u64;
-            }
+    if share.text {
+        // Lines around a match are told: all is wanted in one piece.
+        read_lines(share, SHARE as usize + BEHIND, buffer, |start, piece| {
+            found = Searched::new(share.number, start, piece.len());
+            block::search_lines(lines, piece, 0, share.keep, stop, &mut found);
+            found.data = piece.to_vec();
         })?;
-        if found.count == 0 || share.keep == 0 {
-            (found.start, found.len, found.newlines) = (span.start, span.end - span.start, newlines);
-            return Some(found);
-        }
+        return Some(found);
     }
-    // Lines are told: they and what is around them are wanted in one piece.
-    read_lines(share, SHARE as usize + BEHIND, buffer, |start, piece| {
-        found = Searched::new(share.number, start, piece.len());
-        block::search_lines(lines, piece, 0, share.keep, stop, &mut found);
-        found.data = piece.to_vec();
+    let mut done = 0;
+    let span = read_lines(share, PIECE, buffer, |_, piece| {
+        let mut part = Searched::new(share.number, 0, 0);
+        block::search_lines(lines, piece, 0, share.keep - found.hits.len(), stop, &mut part);
+        for hit in part.hits {
+            // Of the text only the lines that are told are kept.
+            let line = &piece[hit.start as usize..hit.end as usize];
+            let start = found.data.len() as u32;
+            found.data.extend_from_slice(line);
+            found.hits.push(Hit {
+                start,
+                end: start + line.len() as u32,
+                left_out: done + hit.start - start,
+                line: found.newlines as u32 + hit.line,
+                at: start + (hit.at - hit.start),
+            });
+        }
+        done += piece.len() as u32;
+        found.count += part.count;
+        found.newlines += part.newlines;
+        found.stopped |= part.stopped;
     })?;
+    (found.start, found.len) = (span.start, span.end - span.start);
     Some(found)
 }
 

@@ -19,6 +19,8 @@ use crate::path::StorePath;
 use crate::store::{FileEnd, FileSink, Flow, Object, Refusal, StoreExt as _};
 use crate::text::{Feed, Workers};
 
+/// Buffers that are kept for another use.
+const SPARE: usize = 16;
 /// Text of all files that is told: behind it matches are counted only.
 const ALL_TEXT: usize = 32 << 20;
 
@@ -157,7 +159,7 @@ impl<'a> Sink<'a> {
             self.text += state.add(&found, ALL_TEXT.saturating_sub(self.text));
         }
         let mut buffer = found.data;
-        if buffer.is_empty() {
+        if self.spare.len() == SPARE {
             return true;
         }
         // One that grew for a long line is not kept that large.
