@@ -3,7 +3,7 @@
 
   bars.py [--bundle DIR] [--size-mb 1024] [--runs 7]          the whole job beside what one would run otherwise
   bars.py --memory [--size-mb 2000]                           peak memory, for a quarter of the size and all of it
-  bars.py --growth [--sizes 64,256,1024]                      how cost grows with bytes, and with rules
+  bars.py --growth [--sizes 64,256,1024,8192]                 how cost grows with bytes, and with rules (50 to 1000)
 
 Needs: cargo, gzip, tar. Rows of ripgrep (`rg`), igzip (Debian: isal) and Hyperscan (PyPI: hyperscan, in the python of --hyperscan) are
 left out, by name, where these are missing. Without --bundle a seeded bundle is made by `corpus`.
@@ -143,6 +143,31 @@ def memory(eks_logs, corpus, work, megabytes):
         os.remove(archive)
 
 
+def growth(eks_logs, corpus, work, sizes, runs):
+    """CPU seconds for each GB: by the bundle's size with the catalogue as it is, and by the number of rules at the largest size up to 1 GB."""
+    subprocess.run(["cargo", "build", "--release", "-q", "-p", "eks-logs-benches", "--example", "scan_with_rules"], cwd=ROOT, check=True)
+    with_rules = os.path.join(os.path.dirname(eks_logs), "examples", "scan_with_rules")
+    first = None
+    for number, megabytes in enumerate(sizes):
+        bundle = os.path.join(work, "bundle")
+        subprocess.run([corpus, bundle, str(megabytes), "1"], check=True)
+        size = size_of(bundle)
+        figures = median([eks_logs, "triage", bundle, "--format", "json"], runs)
+        each = figures[1] / size * 1e9
+        first = first or each
+        row(f"{megabytes} MB", figures, size)
+        print(f"    {each:.3f} CPU seconds for each GB, {each / first:.2f} x the smallest's", flush=True)
+        if megabytes <= 1024 and all(later > 1024 for later in sizes[number + 1:]):
+            before = None
+            for rules in (50, 100, 250, 500, 1000):
+                figures = median([with_rules, bundle, str(rules)], runs)
+                row(f"{megabytes} MB, {rules} rules", figures, size)
+                if before:
+                    print(f"    {figures[1] / before:.2f} x the row before", flush=True)
+                before = figures[1]
+        shutil.rmtree(bundle)
+
+
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("--bundle", help="measure on this extracted bundle")
@@ -151,11 +176,16 @@ def main():
     ap.add_argument("--slow-runs", type=int, default=3, help="of ripgrep with all patterns, which takes minutes for a GB; 0 leaves it out")
     ap.add_argument("--hyperscan", default=sys.executable, metavar="PYTHON", help="a python that has the package hyperscan")
     ap.add_argument("--memory", action="store_true")
+    ap.add_argument("--growth", action="store_true")
+    ap.add_argument("--sizes", default="64,256,1024", help="of --growth, in MB")
     args = ap.parse_args()
     eks_logs, corpus = build()
     with tempfile.TemporaryDirectory() as work:
         if args.memory:
             memory(eks_logs, corpus, work, args.size_mb or 2000)
+            return
+        if args.growth:
+            growth(eks_logs, corpus, work, [int(size) for size in args.sizes.split(",")], args.runs)
             return
         bundle = args.bundle
         if not bundle:

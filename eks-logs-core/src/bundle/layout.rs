@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::OnceLock;
 
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use globset::{Glob, GlobBuilder, GlobSet};
 use serde::{Deserialize, Serialize};
 
 use super::Source;
@@ -154,7 +154,9 @@ struct Programs {
 pub struct Layout {
     sources: Vec<Source>,
     by_name: HashMap<&'static str, Source>,
-    globs: GlobSet,
+    patterns: Vec<Glob>,
+    /// The patterns as one automaton, made when the first path is classified: an index answers without.
+    globs: OnceLock<GlobSet>,
     /// For each glob, its row.
     glob_rows: Vec<usize>,
     classes: Vec<FileClass>,
@@ -203,14 +205,14 @@ impl Layout {
             .collect();
         let by_name: HashMap<&'static str, Source> = sources.iter().map(|source| (source.name, *source)).collect();
 
-        let mut globs = GlobSetBuilder::new();
+        let mut patterns = Vec::new();
         let (mut glob_rows, mut classes, mut expected) = (Vec::new(), Vec::new(), Vec::new());
         let mut top_names = BTreeSet::new();
         let mut groups: Vec<String> = Vec::new();
         for (number, row) in table.file.iter().enumerate() {
             for pattern in row.path.as_slice() {
                 let glob = GlobBuilder::new(pattern).literal_separator(true).build();
-                globs.add(glob.map_err(|why| refuse("layout.toml", why.to_string()))?);
+                patterns.push(glob.map_err(|why| refuse("layout.toml", why.to_string()))?);
                 glob_rows.push(number);
                 if let Some((top, _)) = pattern.split_once('/') {
                     top_names.insert(top.to_owned());
@@ -248,7 +250,6 @@ impl Layout {
             .filter(|class| class.journal == Journal::No)
             .filter_map(|class| Some((class.source, class.echo.filter(|echo| echo.by == EchoBy::Message)?.group)))
             .collect();
-        let globs = globs.build().map_err(|why| refuse("layout.toml", why.to_string()))?;
 
         let by_name_or = |name: &str| {
             by_name
@@ -269,7 +270,8 @@ impl Layout {
         }
         Ok(Layout {
             sources,
-            globs,
+            patterns,
+            globs: OnceLock::new(),
             glob_rows,
             classes,
             top_names,
@@ -296,9 +298,11 @@ impl Layout {
 
     /// The meaning of a path below the bundle's root. Rotated and compressed copies (`.1`, `.gz`) mean what the file itself means.
     pub fn classify(&self, path: &StorePath) -> FileClass {
+        // What is not valid fails the test `the_builtin_layout_compiles`.
+        let globs = self.globs.get_or_init(|| GlobSet::new(&self.patterns).unwrap_or_else(|_| GlobSet::empty()));
         let mut text = path.as_str();
         loop {
-            if let Some(first) = self.globs.matches(text).first() {
+            if let Some(first) = globs.matches(text).first() {
                 return self.classes[self.glob_rows[*first]];
             }
             match text.rsplit_once('.') {
@@ -393,6 +397,7 @@ mod tests {
     #[test]
     fn the_builtin_layout_compiles() {
         assert!(Layout::builtin().sources().len() > 40);
+        assert!(GlobSet::new(&Layout::builtin().patterns).is_ok());
     }
 
     #[test]
