@@ -57,7 +57,7 @@ class Counting:
             return "listing"
         if path.endswith(".tar.gz"):
             return "archive"
-        if "/line_index/" in path or path.endswith(("manifest.json", "findings_index.json")):
+        if "/line_index/" in path or path.endswith(("manifest.json", "findings_index.json", "events_index.json")):
             return "record"
         if "/extracted/" in path:
             return "part of a member" if "upload" in query.lower() else "member"

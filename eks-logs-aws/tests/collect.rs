@@ -296,7 +296,7 @@ async fn ingestion_is_whole_or_not_seen() {
     account.s3.fail(usize::MAX, Fault::CutBody(0), |seen| seen.method == "GET" && seen.target.contains(".tar.gz"));
     let why = ingest_archive(writer(), &archive, &account.context, at, Call::default()).await.unwrap_err();
     assert_eq!(why.code, Code::StoreUnavailable, "{why}");
-    for record in ["manifest.json", "findings_index.json"] {
+    for record in ["manifest.json", "findings_index.json", "events_index.json"] {
         let seen = account.bucket.head(&path(&format!("{name}/extracted/{record}"))).await;
         assert!(matches!(seen, Err(eks_logs_core::Error::NotFound { .. })), "{record}");
     }

@@ -166,7 +166,7 @@ fn nothing_is_written_unasked() {
     assert_eq!(run.status, 0, "{}", run.stderr);
     assert_eq!(
         names(directory.path()),
-        [".eks-logs.lock", "findings_index.json", "kernel", "kubelet", "manifest.json"]
+        [".eks-logs.lock", "events_index.json", "findings_index.json", "kernel", "kubelet", "manifest.json"]
     );
     assert_eq!(eks_logs(&["triage", path, "--format", "json"]).stdout, before, "the index gives what a scan gives");
 }

@@ -14,6 +14,7 @@ use crate::event::EventKind;
 use crate::index::names;
 use crate::platform::Platform;
 use crate::rule::{Remedy, RuleId, Section};
+use crate::scan::few;
 use crate::severity::Severity;
 
 /// A name that is the program's own.
@@ -304,10 +305,24 @@ pub struct Scan {
     #[serde(skip)]
     #[schemars(skip)]
     pub lines: Vec<FileLines>,
+    /// The findings with up to [`STORED_EVENTS`](crate::index::STORED_EVENTS) lines each, if that was asked for; stored by themselves, never
+    /// part of an answer.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub events: Vec<Finding>,
     /// When the stored index was made from which this was read; `None` for what was scanned just now.
     #[serde(skip)]
     #[schemars(skip)]
     pub indexed_at: Option<Timestamp>,
+}
+
+impl Finding {
+    /// Leaves out what it quotes beyond `most` lines: the first ones and the last stay.
+    pub fn quote_at_most(&mut self, most: usize) {
+        let before = self.evidence.len();
+        self.evidence = few(std::mem::take(&mut self.evidence), most);
+        self.evidence_omitted += (before - self.evidence.len()) as u64;
+    }
 }
 
 impl FileReport {

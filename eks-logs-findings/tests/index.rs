@@ -4,12 +4,20 @@
 use std::path::Path;
 
 use eks_logs_core::{ByteRange, LocalStore, Located, MemoryStore, StorePath, bundle};
-use eks_logs_findings::index::{Of, STORED_EVIDENCE, Stored, from_json, has_evidence, load, to_json};
+use eks_logs_findings::index::{
+    Of, STORED_EVENTS, STORED_EVIDENCE, Stored, events_to_json, from_json, has_evidence, load, load_with, take_events,
+    to_json,
+};
 use eks_logs_findings::{Catalogue, EvidenceLimit, Scan, ScanOptions, scan};
 use futures_lite::future::block_on;
 use proptest::prelude::*;
 
 const AT: &str = "2026-11-20T04:00:00Z";
+
+fn with_events(bundle: &Located) -> Scan {
+    let options = ScanOptions::default().with_line_index(true).with_events(true);
+    block_on(scan(bundle, Catalogue::builtin(), options, None)).unwrap()
+}
 
 fn scanned(bundle: &Located, evidence: EvidenceLimit, lines: bool) -> Scan {
     let options = ScanOptions::default().with_evidence(evidence).with_line_index(lines);
@@ -19,7 +27,13 @@ fn scanned(bundle: &Located, evidence: EvidenceLimit, lines: bool) -> Scan {
 /// What is stored is read back, and gives the answer of a scan with as much evidence, byte for byte.
 fn check(located: &Located) {
     let of = block_on(Of::now(located, Catalogue::builtin())).unwrap();
-    let full = scanned(located, EvidenceLimit::Few(STORED_EVIDENCE), true);
+    let full = with_events(located);
+    let (plain, more) = (
+        scanned(located, EvidenceLimit::Few(STORED_EVIDENCE), true),
+        scanned(located, EvidenceLimit::Few(STORED_EVENTS), false),
+    );
+    assert!(full.findings == plain.findings, "{}: keeping events changes what is found", located.locator);
+    assert!(full.events == more.findings, "{}: the events are those of a scan that quotes as many", located.locator);
     let json = to_json(&full, &of, AT.parse().unwrap()).unwrap();
     let Stored::Fresh(read) = from_json(&json, &of) else { panic!("{}: {:?}", located.locator, from_json(&json, &of)) };
     assert_eq!(read.indexed_at, Some(AT.parse().unwrap()));
@@ -32,6 +46,11 @@ fn check(located: &Located) {
         let differs = stored.lines().zip(fresh.lines()).find(|(stored, fresh)| stored != fresh);
         assert_eq!((differs, stored.len()), (None, fresh.len()), "{} {limit:?}", located.locator);
     }
+    let mut read = *read;
+    assert!(take_events(&mut read, &events_to_json(&full, &of).unwrap(), &of), "{}", located.locator);
+    read.indexed_at = None;
+    let (stored, fresh) = (serde_json::to_string(&read).unwrap(), serde_json::to_string(&more).unwrap());
+    assert!(stored == fresh, "{}: the index of events differs from a scan", located.locator);
 }
 
 #[test]
@@ -116,6 +135,38 @@ fn evidence_that_was_not_stored_is_not_made_up() {
     );
     let all = scanned(&Located::in_store(memory(FAULT)), EvidenceLimit::Few(STORED_EVIDENCE), false);
     assert!(has_evidence(&all, EvidenceLimit::All));
+}
+
+#[test]
+fn events_are_taken_from_an_index_of_the_same_findings_only() {
+    let with = |records: &[(&str, &[u8])]| {
+        let store = memory(&FAULT.repeat(50));
+        for (name, content) in records {
+            store.insert(StorePath::parse(name).unwrap(), content.to_vec());
+        }
+        Located::in_store(store)
+    };
+    let bundle = with(&[]);
+    let of = block_on(Of::now(&bundle, Catalogue::builtin())).unwrap();
+    let found = with_events(&bundle);
+    let (findings, events) = (to_json(&found, &of, AT.parse().unwrap()).unwrap(), events_to_json(&found, &of).unwrap());
+    let quoted = |records: &[(&str, &[u8])], limit| {
+        let scan = block_on(load_with(&with(records), Catalogue::builtin(), limit)).unwrap();
+        scan.map(|scan| scan.findings[0].evidence.len())
+    };
+    let (few, many) = (EvidenceLimit::Few(STORED_EVIDENCE), EvidenceLimit::Few(STORED_EVENTS));
+    let whole: [(&str, &[u8]); 2] = [("findings_index.json", &findings), ("events_index.json", &events)];
+    assert_eq!(
+        (quoted(&whole, few), quoted(&whole, many), quoted(&whole, EvidenceLimit::All)),
+        (Some(5), Some(50), Some(50))
+    );
+    let other = events_to_json(&found, &Of { rules: "others".to_owned(), ..of }).unwrap();
+    for events in [&events[..events.len() / 2], b"", b"{}", &other] {
+        let damaged: [(&str, &[u8]); 2] = [whole[0], ("events_index.json", events)];
+        assert_eq!((quoted(&damaged, few), quoted(&damaged, many)), (Some(5), None));
+    }
+    assert_eq!((quoted(&whole[..1], few), quoted(&whole[..1], many)), (Some(5), None));
+    assert_eq!(quoted(&whole[1..], many), None);
 }
 
 /// The lines of the scan's index are those of the file, also of one that is compressed inside the bundle.

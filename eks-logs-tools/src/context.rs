@@ -10,7 +10,7 @@ use eks_logs_core::{
     Clock, CollectionName, Collector, Error, InstanceId, Inventory, LocalStore, Located, Store, StorePath, StoreWriter,
     Timer,
 };
-use eks_logs_findings::index::{self, Stored};
+use eks_logs_findings::index::{self, STORED_EVENTS, STORED_EVIDENCE};
 use eks_logs_findings::{BundleInfo, Catalogue, EvidenceLimit, Progress, Scan, ScanOptions, Stop, scan_until};
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -211,6 +211,18 @@ impl Context {
     /// # Errors
     /// A [`Failure`] if nothing of the bundle can be read.
     pub async fn scan(&self, bundle: &Located, evidence: EvidenceLimit, call: Call<'_>) -> Result<Scan, Failure> {
+        // An index holds so many lines of each finding or so many: of what it is asked for, it has the next larger number.
+        let (kept, most) = match evidence {
+            EvidenceLimit::Few(most) if most <= STORED_EVIDENCE => (EvidenceLimit::Few(STORED_EVIDENCE), most),
+            EvidenceLimit::Few(most) if most <= STORED_EVENTS => (EvidenceLimit::Few(STORED_EVENTS), most),
+            other => (other, usize::MAX),
+        };
+        let mut found = self.scan_or_kept(bundle, kept, call).await?;
+        found.findings.iter_mut().for_each(|finding| finding.quote_at_most(most));
+        Ok(found)
+    }
+
+    async fn scan_or_kept(&self, bundle: &Located, evidence: EvidenceLimit, call: Call<'_>) -> Result<Scan, Failure> {
         let state = match &self.scans {
             Some(_) => bundle.store.state(&bundle.root).await?,
             None => None,
@@ -228,10 +240,7 @@ impl Context {
 
     /// What the stored index tells, if it is of this bundle and these rules; else a scan.
     async fn found(&self, bundle: &Located, evidence: EvidenceLimit, call: Call<'_>) -> Result<Scan, Failure> {
-        if let Stored::Fresh(stored) = index::load(bundle, &self.catalogue).await?
-            && index::has_evidence(&stored, evidence)
-        {
-            let mut found = *stored;
+        if let Some(mut found) = index::load_with(bundle, &self.catalogue, evidence).await? {
             self.redact(&mut found);
             return Ok(found);
         }

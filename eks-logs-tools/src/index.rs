@@ -13,6 +13,8 @@ use crate::baseline::learn;
 use crate::context::{Call, Context};
 use crate::failure::{Code, Failure};
 
+/// Records besides the line indexes.
+const RECORDS: usize = 3;
 /// Files up to this size get no line index: they are read whole.
 const SMALL: u64 = 1 << 20;
 
@@ -62,7 +64,8 @@ pub async fn index_bundle(
     let options = ScanOptions::default()
         .with_threads(context.threads)
         .with_evidence(EvidenceLimit::Few(STORED_EVIDENCE))
-        .with_line_index(true);
+        .with_line_index(true)
+        .with_events(true);
     // Stored as it is: what leaves the tools is redacted when it is read.
     let found = scan(bundle, &context.catalogue, options, call.progress).await?;
     let mut manifest = Manifest::build(bundle, at).await?;
@@ -77,7 +80,7 @@ pub async fn index_bundle(
         ));
     }
     let written = write_records(writer, bundle, &found, &manifest, &of, at).await?;
-    let line_indexes = written.len() - 2;
+    let line_indexes = written.len() - RECORDS;
     let learned = match &context.learns {
         Some(cluster) => Some(learn_told(context, context.records()?.as_ref(), cluster, &found).await?),
         None => None,
@@ -113,9 +116,13 @@ pub(crate) async fn write_records(
         writer.put(&to, lines.index.to_json(below.as_str()).into(), PutMode::Overwrite).await?;
         written.push(to.to_string());
     }
-    let json =
-        index::to_json(found, of, at).map_err(|why| Failure::new(Code::Internal, why.to_string(), "report this"))?;
-    for (name, content) in [(records::FINDINGS_INDEX, json), (records::MANIFEST, manifest.to_json())] {
+    let failed = |why: serde_json::Error| Failure::new(Code::Internal, why.to_string(), "report this");
+    let events = index::events_to_json(found, of).map_err(failed)?;
+    let findings = index::to_json(found, of, at).map_err(failed)?;
+    let manifest = manifest.to_json();
+    for (name, content) in
+        [(records::EVENTS_INDEX, events), (records::FINDINGS_INDEX, findings), (records::MANIFEST, manifest)]
+    {
         let to = bundle.root.join(name)?;
         writer.put(&to, content.into(), PutMode::Overwrite).await?;
         written.push(to.to_string());

@@ -329,6 +329,61 @@ fn an_index_serves_until_something_changes() {
     assert_eq!(refused(&open(), "validate", json!({ "pageToken": valid["nextPageToken"] })).0, Code::BadArgument);
 }
 
+/// Once indexed, no question reads the logs again: they could as well be gone.
+#[test]
+fn second_questions_read_no_log() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path().join(NAME).join("extracted");
+    let fault = FAULT.repeat(700);
+    let save = b"*nat\n:PREROUTING ACCEPT [0:0]\nCOMMIT\n";
+    write(
+        &root,
+        &[
+            ("kernel/dmesg.current", fault.as_bytes()),
+            ("networking/iptables-save.txt", save),
+            ("kubelet/kubelet.log", b"x\n"),
+        ],
+    );
+    let open = || Context::new(Bundles::One(block_on(bundle::open(&directory.path().join(NAME))).unwrap()));
+    let questions = || {
+        let (context, asked) = (open(), json!({}));
+        let found = call(&context, "errors", asked.clone()).unwrap()["findings"][0]["finding_id"].clone();
+        let cited = json!({ "finding_ids": [found] });
+        let some = [
+            ("correlate", &asked),
+            ("network_diagnostics", &asked),
+            ("node_diagnostics", &asked),
+            ("triage", &asked),
+            ("summarize", &cited),
+        ];
+        let answer = |(tool, arguments): (&str, &Value)| {
+            let mut answer = call(&context, tool, arguments.clone()).unwrap();
+            let fields = answer.as_object_mut().unwrap();
+            fields.remove("cached");
+            fields.remove("indexedAt");
+            assert!(fields.len() > 3, "{tool}");
+            (tool.to_owned(), answer)
+        };
+        some.map(answer)
+    };
+    let before = questions();
+    let located = block_on(open().select(&eks_logs_tools::Selector::default())).unwrap().located;
+    let writer = LocalStore::open(directory.path().join(NAME)).unwrap();
+    let at = "2026-11-20T04:00:00Z".parse().unwrap();
+    block_on(index_bundle(&writer, &located, &open(), at, Call::default())).unwrap();
+    // The same sizes, so that the index still speaks for them; nothing in them is a fault any more.
+    write(
+        &root,
+        &[
+            ("kernel/dmesg.current", &vec![b'.'; fault.len()]),
+            ("networking/iptables-save.txt", &vec![b'.'; save.len()]),
+        ],
+    );
+    for (before, after) in before.iter().zip(questions()) {
+        assert!(*before == after, "{}: {} {}", before.0, before.1, after.1);
+    }
+}
+
 #[test]
 fn what_belongs_there_depends_on_the_node() {
     let of = |uname: &[u8]| {

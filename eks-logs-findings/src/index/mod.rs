@@ -4,6 +4,8 @@
 //! An index speaks for one set of rules, one version of the program and one state of the files; of any other it is stale, and the bundle
 //! is scanned. Versions v1 and v2 are the sample server's: its findings have no evidence that could be cited, so such a bundle is
 //! scanned too.
+//!
+//! Beside it lies `events_index.json`: the same findings with up to [`STORED_EVENTS`] lines each, for what needs more than a few.
 
 pub(crate) mod names;
 
@@ -13,7 +15,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::finding::Scan;
+use crate::finding::{Finding, Scan};
 use crate::rule::Catalogue;
 use crate::scan::EvidenceLimit;
 use crate::severity::Severity;
@@ -22,6 +24,8 @@ use crate::severity::Severity;
 const VERSION: &str = "v3";
 /// Lines that each finding quotes in a stored index: as many as tools quote if nothing else is asked for.
 pub const STORED_EVIDENCE: usize = 5;
+/// Lines that each finding quotes in the index of events.
+pub const STORED_EVENTS: usize = 500;
 /// A larger file is no index: evidence is bounded.
 const LARGEST: u64 = 512 << 20;
 
@@ -55,6 +59,25 @@ struct Read {
     #[serde(flatten)]
     of: Of,
     scan: Scan,
+}
+
+/// The index of events, as it is written.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct WrittenEvents<'a> {
+    #[serde(rename = "index_version")]
+    index_version: &'static str,
+    #[serde(flatten)]
+    of: &'a Of,
+    events: &'a [Finding],
+}
+
+#[derive(Deserialize)]
+struct ReadEvents {
+    index_version: String,
+    #[serde(flatten)]
+    of: Of,
+    events: Vec<Finding>,
 }
 
 /// What is enough to tell a version, whoever wrote it.
@@ -126,6 +149,23 @@ pub fn to_json(scan: &Scan, of: &Of, indexed_at: Timestamp) -> Result<Vec<u8>, s
     serde_json::to_vec(&Written { index_version: VERSION, indexed_at, of, summary, scan })
 }
 
+/// The [`Scan::events`] of a scan as they are stored.
+pub fn events_to_json(scan: &Scan, of: &Of) -> Result<Vec<u8>, serde_json::Error> {
+    serde_json::to_vec(&WrittenEvents { index_version: VERSION, of, events: &scan.events })
+}
+
+/// Gives a stored scan the lines of its index of events; false if that is not one of the same findings.
+pub fn take_events(scan: &mut Scan, json: &[u8], now: &Of) -> bool {
+    let Ok(ReadEvents { index_version, of, events }) = serde_json::from_slice(json) else { return false };
+    let same = |(a, b): (&Finding, &Finding)| a.fingerprint == b.fingerprint && a.count == b.count;
+    let fits = index_version == VERSION && of == *now && events.len() == scan.findings.len();
+    let fits = fits && scan.findings.iter().zip(&events).all(same);
+    if fits {
+        scan.findings = events;
+    }
+    fits
+}
+
 /// Reads a stored index, if it speaks for what is `now`.
 pub fn from_json(json: &[u8], now: &Of) -> Stored {
     match serde_json::from_slice::<Head>(json) {
@@ -161,33 +201,65 @@ pub fn from_json(json: &[u8], now: &Of) -> Stored {
 /// # Errors
 /// If it is there and cannot be read, or the files cannot be listed.
 pub async fn load(bundle: &Located, catalogue: &Catalogue) -> Result<Stored, Error> {
-    if bundle.store.is_sequential() {
-        return Ok(Stored::Absent);
+    let Some(json) = record(bundle, records::FINDINGS_INDEX).await? else { return Ok(Stored::Absent) };
+    Ok(read(bundle, &json, &Of::now(bundle, catalogue).await?))
+}
+
+/// What is stored with a bundle, if it speaks for the bundle as it is and quotes as many lines as are asked for.
+///
+/// # Errors
+/// As [`load`].
+pub async fn load_with(bundle: &Located, catalogue: &Catalogue, limit: EvidenceLimit) -> Result<Option<Scan>, Error> {
+    let Some(json) = record(bundle, records::FINDINGS_INDEX).await? else { return Ok(None) };
+    let now = Of::now(bundle, catalogue).await?;
+    let Stored::Fresh(mut scan) = read(bundle, &json, &now) else { return Ok(None) };
+    if has_evidence(&scan, limit) {
+        return Ok(Some(*scan));
     }
-    let path = bundle.root.join(records::FINDINGS_INDEX)?;
-    match bundle.store.stat(&path).await {
-        Ok(object) if object.size > LARGEST => return Ok(Stored::Stale(format!("{} bytes are no index", object.size))),
-        Ok(_) => {}
-        Err(Error::NotFound { .. }) => return Ok(Stored::Absent),
-        Err(why) => return Err(why),
-    }
-    let json = bundle.store.get_all(&path).await?;
-    Ok(match from_json(&json, &Of::now(bundle, catalogue).await?) {
+    let fits = match record(bundle, records::EVENTS_INDEX).await? {
+        Some(json) => take_events(&mut scan, &json, &now),
+        None => false,
+    };
+    let enough = limit == EvidenceLimit::Few(STORED_EVENTS) || is_whole(&scan);
+    Ok((fits && enough).then_some(*scan))
+}
+
+fn read(bundle: &Located, json: &[u8], now: &Of) -> Stored {
+    match from_json(json, now) {
         Stored::Fresh(mut scan) => {
             // Where it is read from may be another place than where it was made.
             scan.bundle.locator = bundle.locator.clone();
             Stored::Fresh(scan)
         }
         other => other,
-    })
+    }
 }
 
-/// Whether a stored scan has the evidence that is asked for. Which lines are quoted depends on how many are: another number needs a
-/// scan, unless all were stored.
+/// A record beside the files of a bundle; `None` if none is there. One that is larger than ours ever are is empty to us.
+async fn record(bundle: &Located, name: &str) -> Result<Option<Vec<u8>>, Error> {
+    if bundle.store.is_sequential() {
+        return Ok(None);
+    }
+    let path = bundle.root.join(name)?;
+    match bundle.store.stat(&path).await {
+        Ok(object) if object.size > LARGEST => Ok(Some(Vec::new())),
+        Ok(_) => Ok(Some(bundle.store.get_all(&path).await?.into())),
+        Err(Error::NotFound { .. }) => Ok(None),
+        Err(why) => Err(why),
+    }
+}
+
+/// Whether a stored scan has the evidence that is asked for. Which lines are quoted depends on how many are: another number needs more
+/// than it has, unless all were stored.
 pub fn has_evidence(scan: &Scan, limit: EvidenceLimit) -> bool {
     match limit {
         EvidenceLimit::Few(STORED_EVIDENCE) => true,
-        EvidenceLimit::Few(_) => false,
-        EvidenceLimit::All => scan.findings.iter().all(|finding| finding.evidence_omitted == 0),
+        EvidenceLimit::Few(count) if count < STORED_EVIDENCE => false,
+        EvidenceLimit::Few(_) | EvidenceLimit::All => is_whole(scan),
     }
+}
+
+/// Whether it quotes every line.
+fn is_whole(scan: &Scan) -> bool {
+    scan.findings.iter().all(|finding| finding.evidence_omitted == 0)
 }

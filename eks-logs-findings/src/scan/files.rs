@@ -258,6 +258,12 @@ impl Tallies {
         scanned.data
     }
 
+    /// Keeps so many of the first quotes of each fault in each file, and the last one.
+    pub(super) fn keep_quotes(&mut self, most: usize) {
+        self.quotes = most;
+        self.files.iter_mut().flat_map(|file| file.tallies.values_mut()).for_each(|tally| tally.keep_quotes(most));
+    }
+
     /// No block comes any more: what waits for the end of an event is counted.
     pub(super) fn settle(&mut self, catalogue: &Catalogue) {
         let others = self.number(OTHERS);

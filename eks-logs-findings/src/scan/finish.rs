@@ -64,6 +64,13 @@ pub(super) fn scan(
     order.sort_by(|a, b| tallies.files[*a].path.cmp(&tallies.files[*b].path));
 
     let clock = account::clock(bundle, &tallies);
+    let mut events = Vec::new();
+    if options.keep_events {
+        let context = Context { catalogue, tallies: &tallies, order: &order, clock: &clock, evidence: super::EVENTS };
+        (events, _) = context.findings();
+        // What follows finds what a scan finds that keeps fewer lines.
+        tallies.keep_quotes(evidence.first_lines());
+    }
     let context = Context { catalogue, tallies: &tallies, order: &order, clock: &clock, evidence };
     let cut = !gaps.is_empty();
     let (mut findings, untold) = context.findings();
@@ -84,6 +91,10 @@ pub(super) fn scan(
     let Judged { findings: of_state, reports: checks } = judge(catalogue, &state, evidence);
     findings.extend(of_state);
     number(&mut findings);
+    if options.keep_events {
+        events.extend(judge(catalogue, &state, super::EVENTS).findings);
+        number(&mut events);
+    }
     if untold > 0 {
         let detail = format!(
             "{untold} more kinds of error lines that no rule knows are not listed: they are earlier, longer or more frequent"
@@ -114,6 +125,7 @@ pub(super) fn scan(
         network,
         node,
         lines,
+        events,
         indexed_at: None,
     })
 }

@@ -27,6 +27,7 @@ pub(crate) use matcher::matches_line;
 
 use self::files::Tallies;
 use crate::finding::Scan;
+use crate::index::STORED_EVENTS;
 use crate::rule::Catalogue;
 
 /// Lines that `all` evidence quotes of one fault in one file: beyond it memory would grow with the log.
@@ -41,6 +42,19 @@ pub enum EvidenceLimit {
     All,
 }
 
+/// Lines that are kept of each finding for [`Scan::events`].
+pub(crate) const EVENTS: EvidenceLimit = EvidenceLimit::Few(STORED_EVENTS);
+
+impl EvidenceLimit {
+    /// The first lines of each file that are quoted, besides the last one.
+    fn first_lines(self) -> usize {
+        match self {
+            EvidenceLimit::Few(count) => count.saturating_sub(1).max(1),
+            EvidenceLimit::All => ALL_QUOTES,
+        }
+    }
+}
+
 /// What a scan may use and what it keeps.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
@@ -53,12 +67,14 @@ pub struct ScanOptions {
     pub fold: bool,
     /// Also notes where lines are: [`Scan::lines`].
     pub index_lines: bool,
+    /// Also keeps the findings with more lines each: [`Scan::events`].
+    pub keep_events: bool,
 }
 
 impl Default for ScanOptions {
     fn default() -> Self {
         let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Self { threads, evidence: EvidenceLimit::Few(5), fold: true, index_lines: false }
+        Self { threads, evidence: EvidenceLimit::Few(5), fold: true, index_lines: false, keep_events: false }
     }
 }
 
@@ -81,6 +97,13 @@ impl ScanOptions {
     #[must_use]
     pub fn with_line_index(mut self, index: bool) -> Self {
         self.index_lines = index;
+        self
+    }
+
+    /// Sets whether it also keeps the findings with up to [`STORED_EVENTS`](crate::index::STORED_EVENTS) lines each.
+    #[must_use]
+    pub fn with_events(mut self, keep: bool) -> Self {
+        self.keep_events = keep;
         self
     }
 
@@ -136,10 +159,10 @@ pub async fn scan_until(
     progress: Option<Progress<'_>>,
     stop: Option<Stop<'_>>,
 ) -> Result<Scan, ScanError> {
-    let quotes = match options.evidence {
-        EvidenceLimit::Few(count) => count.saturating_sub(1).max(1),
-        EvidenceLimit::All => ALL_QUOTES,
-    };
+    let mut quotes = options.evidence.first_lines();
+    if options.keep_events {
+        quotes = quotes.max(EVENTS.first_lines());
+    }
     let (tallies, index) = (Tallies::new(quotes, options.fold), options.index_lines);
     let mut sink = sink::Sink::new(catalogue, &bundle.root, options.threads, tallies, index, progress);
     bundle.store.walk(&bundle.root, &mut stop::Stoppable { sink: &mut sink, stop }).await?;

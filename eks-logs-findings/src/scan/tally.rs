@@ -105,6 +105,16 @@ impl Tally {
         }
     }
 
+    /// Keeps so many of the first quotes, and the last one.
+    pub(super) fn keep_quotes(&mut self, most: usize) {
+        if self.quotes.len() > most {
+            let last = self.quotes.pop();
+            self.quotes.truncate(most);
+            self.last = self.last.take().or(last);
+        }
+        self.wrapped.values_mut().for_each(|wrapped| wrapped.keep_quotes(most));
+    }
+
     /// Without windows and episodes.
     pub(super) fn plain(occurrence: &Occurrence) -> Self {
         Self {

@@ -129,7 +129,8 @@ async fn once(
     let options = ScanOptions::default()
         .with_threads(context.threads)
         .with_evidence(EvidenceLimit::Few(STORED_EVIDENCE))
-        .with_line_index(true);
+        .with_line_index(true)
+        .with_events(true);
     let source = Located { store: Arc::clone(&arriving) as Arc<dyn Store>, root: StorePath::root(), locator, name };
     // Stored as it is: what leaves the tools is redacted when it is read.
     let mut found = scan(&source, &context.catalogue, options, call.progress).await?;
