@@ -113,6 +113,8 @@ def speed(eks_logs, bundle, work, runs, slow_runs, python):
     subprocess.run([eks_logs, "index", indexed], check=True, stdout=subprocess.DEVNULL)
     ours = median([eks_logs, "errors", indexed, "--format", "json"], 5 * runs)
     row("eks-logs errors of an indexed DIRECTORY", ours, size)
+    for question in ("triage", "correlate", "network-diagnostics"):
+        row(f"eks-logs {question} of it", median([eks_logs, question, indexed, "--format", "json"], runs), size)
     bars.append(f"errors of an indexed bundle: {ours[1] * 1000:.1f} ms of CPU (bar: 10)")
     print("\n".join(bars))
 

@@ -78,8 +78,8 @@ pub(crate) enum Command {
     Artifact(Artifact),
     /// Stores what is known of an extracted bundle beside it: manifest, line indexes, findings
     ///
-    /// Writes manifest.json, line_index/, events_index.json and findings_index.json into the bundle's directory. The other commands then use them as
-    /// long as the files and the rules are the same.
+    /// Writes manifest.json, line_index/, findings_index.json and events_index.json into the bundle's
+    /// directory. The other commands then use them as long as the files and the rules are the same.
     Index(Index),
     /// Collects a node's logs through SSM; with --wait up to the triage report
     Collect(Collect),
