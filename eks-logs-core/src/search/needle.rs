@@ -43,6 +43,10 @@ impl Needle {
             |unit: &Unit| FREQUENT.iter().rev().position(|byte| *byte == unit.byte).map_or(0, |place| place + 1);
         let mut places: Vec<usize> = (0..run.len()).collect();
         places.sort_by_key(|place| rarity(&run[*place]));
+        // The same byte twice, such as `ll`, tells less than two different ones.
+        if let Some(other) = places.iter().position(|place| run[*place] != run[places[0]]) {
+            places[1..=other].rotate_right(1);
+        }
         let at = |number: usize| {
             let place = places[number % places.len()];
             (place, run[place])
