@@ -288,9 +288,6 @@ impl FileSink for Sink<'_> {
         (state.utf16, state.crlf) = (head.utf16, head.crlf);
         let text = self.text;
         if self.search_shares(&Arc::new(file), size).await? {
-            let Some(state) = self.files.last_mut() else { return Ok(None) };
-            state.read = true;
-            self.reading = false;
             return Ok(Some(FileEnd::Whole));
         }
         // Block by block, from the start.

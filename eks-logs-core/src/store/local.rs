@@ -136,6 +136,16 @@ impl LocalStore {
     }
 }
 
+/// How a file of `size` bytes ended of which only `read` were there to be read.
+fn unless_shrunk(end: FileEnd, read: u64, size: u64) -> FileEnd {
+    match end {
+        FileEnd::Whole if read < size => {
+            FileEnd::Cut(format!("the file shrank while it was read: {read} of {size} bytes"))
+        }
+        end => end,
+    }
+}
+
 /// What changes with a file: its size, when its content and its inode changed, which inode it is.
 pub(crate) fn file_state(path: &Path) -> Option<String> {
     let meta = fs::symlink_metadata(path).ok()?;
@@ -279,7 +289,7 @@ impl Store for LocalStore {
             if sink.begin(&object).await? == Flow::Skip {
                 sink.end(FileEnd::Whole).await?;
             } else if let Some(end) = sink.whole(&file, size).await? {
-                sink.end(end).await?;
+                sink.end(unless_shrunk(end, size, object.size)).await?;
             } else {
                 let (mut read, mut over) = (0, false);
                 let end = read_into(
@@ -295,13 +305,7 @@ impl Store for LocalStore {
                 .await?;
                 // A log that is still written to grows; one that shrank under our hands is not whole. The sink may have had enough
                 // before the end.
-                let end = match end {
-                    FileEnd::Whole if over && read < object.size => {
-                        FileEnd::Cut(format!("the file shrank while it was read: {read} of {} bytes", object.size))
-                    }
-                    end => end,
-                };
-                sink.end(end).await?;
+                sink.end(if over { unless_shrunk(end, read, object.size) } else { end }).await?;
             }
             done = start + object.size;
             sink.progress(done, total);
