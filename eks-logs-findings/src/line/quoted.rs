@@ -2,8 +2,12 @@
 //! words in there are somebody else's, or were said elsewhere already: a phrase inside them is no statement of the component.
 
 use std::ops::Range;
+use std::sync::LazyLock;
 
 use memchr::memmem;
+
+/// What stands in front of a status that kubelet sends. Looked for in most messages that a rule asks about.
+static PATCH: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new(b"failed to patch status "));
 
 /// The parts of a message that quote, in order. The forms are kubelet's (pkg/kubelet/prober, client-go's event recorder, cri-client,
 /// kubelet_node_status.go), in klog's structured, older plain and JSON form.
@@ -29,9 +33,9 @@ pub fn spans(message: &[u8]) -> Vec<Range<usize>> {
         }
     } else if message.starts_with(b"\"ExecSync ") {
         found.extend(behind(message, b" cmd=["));
-    } else if let Some(from) = memmem::find(message, b"failed to patch status ") {
+    } else if let Some(from) = PATCH.find(message) {
         // The status as JSON, in one or two layers of quotes; what follows is the error.
-        let from = from + 23;
+        let from = from + PATCH.needle().len();
         let end = memmem::rfind(&message[from..], b" for node ").map_or(message.len(), |at| from + at);
         found.push(from..end);
     }

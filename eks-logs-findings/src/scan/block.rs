@@ -10,6 +10,7 @@ use eks_logs_core::{EchoBy, FileClass, Layout, Source};
 use memchr::{memchr, memchr_iter, memmem, memrchr};
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::judge::{Asked, Judge};
 use super::matcher::{BOOT, EVENT, Matcher, Target};
 use super::reports::Start;
 use super::sink::CONTEXT;
@@ -17,7 +18,7 @@ use super::times::{self, BootMark};
 use super::unrecognised;
 use crate::event::{self, EventKind, Text};
 use crate::line::{self, Line, Stamp, quoted};
-use crate::rule::{Catalogue, LineMatcher};
+use crate::rule::Catalogue;
 use crate::subject;
 
 /// The most of a line that evidence quotes, in bytes. Longer lines are quoted around what matched.
@@ -63,10 +64,19 @@ pub(super) struct Occurrence {
 }
 
 /// A subject as printed and as fingerprints know it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Subject {
     pub(super) printed: String,
     pub(super) masked: String,
+}
+
+impl Subject {
+    pub(super) fn of(printed: String) -> Self {
+        if printed.is_empty() {
+            return Self::default();
+        }
+        Self { masked: subject::masked(&printed), printed }
+    }
 }
 
 /// What a block holds.
@@ -95,18 +105,23 @@ pub(super) struct Scanned {
     pub(super) zone: Option<(i64, i64)>,
 }
 
-/// Buffers that a worker keeps between blocks.
+/// What a worker keeps between blocks. It changes how long a block takes, never what is found in it.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
     candidates: Vec<(usize, usize)>,
     targets: Vec<(Target, usize)>,
+    judge: Judge,
+    /// Blocks scanned.
+    blocks: u64,
 }
 
 pub(super) fn scan(catalogue: &Catalogue, block: Block, scratch: &mut Scratch) -> Scanned {
     let Block { file, class, matcher, start, context, data, index } = block;
     let layout = Layout::builtin();
     let mut found = Found { occurrences: Vec::new(), subjects: Vec::new(), numbers: HashMap::new() };
-    let Scratch { candidates, targets } = scratch;
+    let Scratch { candidates, targets, judge, blocks } = scratch;
+    *blocks += 1;
+    let serial = *blocks;
     matcher.literals.lines(&data[context..], candidates);
     let mut counted = context;
     let mut newlines = 0_u64;
@@ -125,52 +140,49 @@ pub(super) fn scan(catalogue: &Catalogue, block: Block, scratch: &mut Scratch) -
         let program = parsed.program.clone().map(|range| &text[range]);
         let source = layout.line_source(class, program, parsed.kernel);
         let message = &text[parsed.message..];
-        let own = own_words(&data, line_start, message);
+        let rules = targets.partition_point(|(target, _)| (target.rule as usize) < catalogue.rules().len());
+        let (rules, signs) = targets.split_at(rules);
         // What the line is found to say: a rule and its subject, and where the match is.
         let mut said: Vec<(Target, u32, usize)> = Vec::new();
-        // Whether a rule, or the benign context of one, has spoken about the line.
-        let mut judged = false;
         let mut calls_itself_error = false;
         let (mut begins_event, mut crashes) = (false, false);
         let mut boot = None;
-        for &(target, literal_end) in targets.iter() {
-            if target == unrecognised::MARK {
+        for (sign, _) in signs {
+            if *sign == unrecognised::MARK {
                 calls_itself_error = true;
-                continue;
-            }
-            if target == BOOT {
+            } else if *sign == BOOT {
                 boot = times::boot(text, &parsed);
-                continue;
-            }
-            if target == EVENT {
+            } else if *sign == EVENT {
                 let kind = event::begins(&Text::new(text, &parsed), parsed.kernel);
                 begins_event = kind.is_some();
                 crashes = kind == Some(EventKind::GoCrash);
-                continue;
             }
-            let rule = &catalogue.rules()[target.rule as usize];
-            let (matcher, unless) = match (&rule.cleared_by, target.clears) {
-                (Some(cleared_by), true) => (&cleared_by.matcher, [].as_slice()),
-                _ => (&rule.matcher, rule.unless.as_slice()),
+        }
+        let asked = Asked {
+            source,
+            message,
+            from: parsed.message,
+            targets: rules,
+            far: bytes.len() > QUOTED && bytes.len() == text.len(),
+            alone: !quoted::continues(message),
+        };
+        let judgement = judge.ask(catalogue, &asked, || own_words(&data, line_start, message));
+        let judged = judgement.judged;
+        for one in &mut judgement.said {
+            let number = match one.numbered {
+                Some((block, number)) if block == serial => number,
+                _ => found.number(one.target, &one.subject.printed, || one.subject.clone()),
             };
-            if !rule.sources.contains(&source) {
-                continue;
-            }
-            let message = if rule.reads_quoted { message } else { &own };
-            if unless.iter().any(|unless| unless.pattern.is_match(message)) {
-                judged = true;
-            } else if let Some(subject) = found.subject(target, matcher, &rule.subject, message) {
-                judged = true;
-                let far = bytes.len() > QUOTED && bytes.len() == text.len();
-                let matched =
-                    matcher.pattern.as_ref().filter(|_| far).and_then(|pattern| pattern.regex()?.find(message));
-                said.push((target, subject, matched.map_or(literal_end, |matched| parsed.message + matched.end())));
-            }
+            one.numbered = Some((serial, number));
+            said.push((one.target, number, one.end(&asked)));
         }
         if (calls_itself_error || crashes) && !judged && unrecognised::mines(source) && !unrecognised::is_benign(text) {
             let level = if crashes { Some(unrecognised::FATAL) } else { unrecognised::level(text) };
             let level = level.map(|rule| Target { rule, clears: false });
-            said.extend(level.map(|target| (target, found.number(target, unrecognised::template(message)), 0)));
+            said.extend(level.map(|target| {
+                let template = unrecognised::template(message);
+                (target, found.number(target, &template, || Subject::of(template.clone())), 0)
+            }));
         }
         if said.is_empty() && !begins_event && boot.is_none() {
             continue;
@@ -207,7 +219,7 @@ pub(super) fn scan(catalogue: &Catalogue, block: Block, scratch: &mut Scratch) -
     newlines += memchr_iter(b'\n', &data[counted..]).count() as u64;
     for step in times::steps_back(class, &data, context, start, &boots) {
         let target = Target { rule: step.rule, clears: false };
-        let subject = found.number(target, String::new());
+        let subject = found.number(target, "", Subject::default);
         let text = strip_cr(&data[step.start..step.end]);
         found.occurrences.push(Occurrence {
             target,
@@ -262,26 +274,21 @@ pub(super) fn scan(catalogue: &Catalogue, block: Block, scratch: &mut Scratch) -
 struct Found {
     occurrences: Vec<Occurrence>,
     subjects: Vec<Subject>,
-    numbers: HashMap<(Target, String), u32>,
+    /// By target and subject as printed.
+    numbers: HashMap<Target, HashMap<String, u32>>,
 }
 
 impl Found {
-    /// Whether the message matches, and if so, the number of its subject.
-    fn subject(&mut self, target: Target, matcher: &LineMatcher, names: &[String], message: &[u8]) -> Option<u32> {
-        let printed = match &matcher.pattern {
-            None => String::new(),
-            Some(pattern) if names.is_empty() => pattern.is_match(message).then(String::new)?,
-            Some(pattern) => subject::printed(names, &pattern.regex()?.captures(message)?),
-        };
-        Some(self.number(target, printed))
-    }
-
-    fn number(&mut self, target: Target, printed: String) -> u32 {
-        let subjects = &mut self.subjects;
-        *self.numbers.entry((target, printed)).or_insert_with_key(|(_, printed)| {
-            subjects.push(Subject { masked: subject::masked(printed), printed: printed.clone() });
-            subjects.len() as u32 - 1
-        })
+    /// The number of a subject in the block. `subject` makes it of what is printed, if it is new there.
+    fn number(&mut self, target: Target, printed: &str, subject: impl FnOnce() -> Subject) -> u32 {
+        let numbers = self.numbers.entry(target).or_default();
+        if let Some(number) = numbers.get(printed) {
+            return *number;
+        }
+        let number = self.subjects.len() as u32;
+        numbers.insert(printed.to_owned(), number);
+        self.subjects.push(subject());
+        number
     }
 }
 

@@ -10,6 +10,7 @@ mod echo;
 mod files;
 mod finish;
 mod fold;
+mod judge;
 mod literals;
 mod matcher;
 mod reports;
