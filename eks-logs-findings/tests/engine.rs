@@ -75,7 +75,9 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
     #[test]
-    fn it_finds_what_a_loop_over_lines_finds(lines in lines(), file in proptest::sample::select(&FILES[..]), newline in any::<bool>(), threads in 0_usize..3) {
+    fn it_finds_what_a_loop_over_lines_finds(lines in lines(), file in proptest::sample::select(&FILES[..]), newline in any::<bool>(), threads in 0_usize..3, times in 1_usize..4) {
+        // What was said of a message is remembered from its second time on.
+        let lines: Vec<Vec<u8>> = std::iter::repeat_n(lines, times).flatten().collect();
         let mut content = lines.join(&b'\n');
         if newline {
             content.push(b'\n');

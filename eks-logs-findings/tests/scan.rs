@@ -171,6 +171,23 @@ fn subjects_are_findings_of_their_own() {
 }
 
 #[test]
+fn a_subject_may_have_a_pattern_of_its_own() {
+    let pattern = "[match]\nliterals = [\"widget\"]\nregex = 'widget \\w+ jams'\nsubject_regex = 'on=(?P<device>\\w+)'\n";
+    let rules = with_rule(&format!("subject = [\"device\"]\n{pattern}"));
+    let lines = ["widget w1 jams on=belt", "on=arm: widget w2 jams", "widget w3 jams", "widget w4 runs on=belt"];
+    let found = widgets(&rules, &lines.map(|line| ("01:00:00", line)));
+    let mut told: Vec<(&str, u64)> =
+        found.findings.iter().map(|finding| (finding.subject.as_str(), finding.count)).collect();
+    told.sort_unstable();
+    assert_eq!(told, [("", 1), ("device=arm", 1), ("device=belt", 1)]);
+    let refused = Catalogue::empty().extended([("site/x", "title = \"x\"\nseverity = \"low\"\nseverity_reason = \"r\"\nsources = [\"kubelet\"]\n\
+        origin = \"test\"\nsince = \"0.1.0\"\nsubject = [\"pod\"]\n[match]\nliterals = [\"widget\"]\nregex = '(?P<pod>widget)'\n\
+        subject_regex = 'on=(?P<device>x)'\n[remedy]\n")]);
+    let told = refused.unwrap_err()[0].to_string();
+    assert!(told.contains("subject_regex has no capture (?P<pod>"), "{told}");
+}
+
+#[test]
 fn beyond_the_limit_of_subjects_the_rest_is_counted_together() {
     let rules = with_rule(&format!("subject = [\"device\"]\n{WIDGET}"));
     let lines: Vec<String> = (0..600).map(|n| format!("widget v{n} jams")).collect();

@@ -103,6 +103,9 @@ pub struct RuleAnswer {
     pub check: Option<Section>,
     pub literals: Vec<String>,
     pub regex: Option<String>,
+    /// Where the subject stands in a message that matches, if not in what `regex` matches.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject_regex: Option<String>,
     pub unless: Vec<String>,
     pub remedy: Remedy,
     pub examples: Vec<String>,
@@ -170,6 +173,7 @@ pub fn describe_rule(catalogue: &Catalogue, id: &str) -> Result<RuleAnswer, Fail
         check: rule.check,
         literals: rule.matcher.literals.clone(),
         regex: rule.matcher.pattern.as_ref().map(|pattern| pattern.as_str().to_owned()),
+        subject_regex: rule.matcher.subject.as_ref().map(|pattern| pattern.as_str().to_owned()),
         unless: rule.unless.iter().map(|unless| format!("{}: {}", unless.reason, unless.pattern.as_str())).collect(),
         remedy: rule.remedy.clone(),
         examples: lines(&rule.examples),

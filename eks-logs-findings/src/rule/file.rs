@@ -47,7 +47,7 @@ struct RuleFile {
     /// Links.
     #[serde(default)]
     docs: Vec<String>,
-    /// Named captures that tell one subject from another.
+    /// Named captures that tell one subject from another, in `regex` or, where there is one, in `subject_regex`.
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     subject: Vec<Spanned<String>>,
@@ -91,6 +91,9 @@ struct MatcherFile {
     /// And its message matches this (Rust regex syntax, bytes).
     #[schemars(with = "Option<String>")]
     regex: Option<Spanned<String>>,
+    /// Searched in a message that matches: where the subject is named, if it need not stand in what `regex` matches.
+    #[schemars(with = "Option<String>")]
+    subject_regex: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -236,7 +239,11 @@ pub(super) fn read(id: &str, text: &str, trust: Trust) -> Result<Rule, Refused> 
     }
     let whole = |reason: &str| Refused { line: 0, reason: reason.to_owned() };
     let (matcher, check) = match (&file.matcher, &file.check) {
-        (Some(lines), None) => (reader.matcher(&lines.literals, lines.regex.as_ref())?, None),
+        (Some(lines), None) => {
+            let matcher = reader.matcher(&lines.literals, lines.regex.as_ref())?;
+            let subject = lines.subject_regex.as_ref().map(|regex| reader.pattern(regex)).transpose()?;
+            (LineMatcher { subject, ..matcher }, None)
+        }
         (None, Some(check)) if checks::exists(id) => (LineMatcher::default(), Some(check.section)),
         (None, Some(_)) => {
             return Err(whole(
@@ -254,11 +261,11 @@ pub(super) fn read(id: &str, text: &str, trust: Trust) -> Result<Rule, Refused> 
     }
     if trust == Trust::Checked {
         for capture in &file.subject {
-            let known = matcher.pattern.as_ref().and_then(Pattern::regex);
+            let known = matcher.subject.as_ref().or(matcher.pattern.as_ref()).and_then(Pattern::regex);
             if !known.is_some_and(|regex| regex.capture_names().flatten().any(|name| name == capture.get_ref())) {
-                return Err(
-                    reader.refuse(capture.span(), format!("the regex has no capture (?P<{}>...)", capture.get_ref()))
-                );
+                let place = if matcher.subject.is_some() { "subject_regex" } else { "regex" };
+                let reason = format!("the {place} has no capture (?P<{}>...)", capture.get_ref());
+                return Err(reader.refuse(capture.span(), reason));
             }
         }
         let least = if check.is_some() { 1 } else { 2 };
@@ -349,6 +356,7 @@ impl Reader<'_> {
         Ok(LineMatcher {
             literals: literals.get_ref().iter().map(|literal| literal.get_ref().clone()).collect(),
             pattern: regex.map(|regex| self.pattern(regex)).transpose()?,
+            subject: None,
         })
     }
 

@@ -109,6 +109,8 @@ pub struct LineMatcher {
     pub literals: Vec<String>,
     /// And the message matches this.
     pub pattern: Option<Pattern>,
+    /// Searched in a message that matches, for the subject; without it the subject stands in what `pattern` matches.
+    pub subject: Option<Pattern>,
 }
 
 /// A context in which a match is benign.

@@ -19,6 +19,9 @@ const LONGEST: usize = 4 << 10;
 /// What is remembered at a time, in bytes: some thousand messages of the usual length.
 const REMEMBERED: usize = 2 << 20;
 
+/// Places for hashes of messages that were met.
+const MET: usize = 1 << 14;
+
 /// One rule that matches.
 #[derive(Clone, Debug)]
 pub(super) struct Said {
@@ -97,10 +100,14 @@ impl Asked<'_> {
 
 /// Whether the message matches, and if so, its subject.
 fn subject_of(matcher: &LineMatcher, names: &[String], message: &[u8]) -> Option<Subject> {
-    let printed = match &matcher.pattern {
-        None => String::new(),
-        Some(pattern) if names.is_empty() => pattern.is_match(message).then(String::new)?,
-        Some(pattern) => subject::printed(names, &pattern.regex()?.captures(message)?),
+    let printed = match (&matcher.pattern, &matcher.subject) {
+        (None, None) => String::new(),
+        (Some(pattern), None) if !names.is_empty() => subject::printed(names, &pattern.regex()?.captures(message)?),
+        (pattern, subject) => {
+            pattern.as_ref().is_none_or(|pattern| pattern.is_match(message)).then_some(())?;
+            let named = subject.as_ref().and_then(|subject| subject.regex()?.captures(message));
+            named.map_or_else(String::new, |captures| subject::printed(names, &captures))
+        }
     };
     Some(Subject::of(printed))
 }
@@ -129,13 +136,23 @@ impl Remembered {
 }
 
 /// Asks the rules, and remembers what they said.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Judge {
+    /// Of messages that were met the upper bits of the hash, in the place that its lower bits say: what comes once only is not worth
+    /// remembering.
+    met: Box<[u16]>,
     by_hash: HashMap<u64, Remembered>,
     /// Bytes of what is remembered.
     size: usize,
     /// What was said of a message that is not remembered.
     passing: Judgement,
+}
+
+impl Default for Judge {
+    fn default() -> Self {
+        let met = vec![0; MET].into_boxed_slice();
+        Self { met, by_hash: HashMap::new(), size: 0, passing: Judgement::default() }
+    }
 }
 
 impl Judge {
@@ -152,18 +169,114 @@ impl Judge {
         }
         let hash = xxh3_64(asked.message);
         if !self.by_hash.get(&hash).is_some_and(|known| known.is_of(asked)) {
-            let (message, ends) = (asked.message.into(), asked.ends().collect());
-            let known = Remembered { source: asked.source, message, ends, judgement: asked.judge(catalogue, own) };
-            if self.size > REMEMBERED {
-                self.by_hash.clear();
-                self.size = 0;
+            let judgement = asked.judge(catalogue, own);
+            let tag = (hash >> 48) as u16;
+            if std::mem::replace(&mut self.met[hash as usize % MET], tag) != tag {
+                self.passing = judgement;
+                return &mut self.passing;
             }
-            self.size += known.size();
-            self.by_hash.insert(hash, known);
+            self.remember(hash, asked, judgement);
         }
         match self.by_hash.get_mut(&hash) {
             Some(known) => &mut known.judgement,
             None => &mut self.passing,
         }
+    }
+
+    fn remember(&mut self, hash: u64, asked: &Asked<'_>, judgement: Judgement) {
+        if self.size > REMEMBERED {
+            self.by_hash.clear();
+            self.size = 0;
+        }
+        let (message, ends) = (asked.message.into(), asked.ends().collect());
+        let known = Remembered { source: asked.source, message, ends, judgement };
+        self.size += known.size();
+        if let Some(other) = self.by_hash.insert(hash, known) {
+            self.size -= other.size();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use eks_logs_core::Layout;
+
+    use super::*;
+
+    type Targets = Vec<(Target, usize)>;
+
+    /// What literals of the catalogue point at, in a message behind a prefix of so many bytes.
+    fn targets(message: &str, prefix: usize) -> Targets {
+        let ends = |literal: &String| message.rfind(literal.as_str()).map(|at| prefix + at + literal.len());
+        let rules = Catalogue::builtin().rules().iter().enumerate();
+        let targets = rules.filter_map(|(number, rule)| {
+            let end = rule.matcher.literals.iter().filter_map(ends).max()?;
+            Some((Target { rule: number as u32, clears: false }, end))
+        });
+        targets.collect()
+    }
+
+    /// Rule, subject and where the match ends.
+    fn said(
+        judge: &mut Judge,
+        source: Source,
+        message: &str,
+        from: usize,
+        targets: &Targets,
+    ) -> (Vec<(u32, String, usize)>, bool) {
+        let message = message.as_bytes();
+        let asked = Asked { source, message, from, targets, far: false, alone: true };
+        let judgement = judge.ask(Catalogue::builtin(), &asked, || Cow::Borrowed(message));
+        let said = judgement.said.iter();
+        (said.map(|one| (one.target.rule, one.subject.printed.clone(), one.end(&asked))).collect(), judgement.judged)
+    }
+
+    fn messages() -> Vec<String> {
+        let rules = Catalogue::builtin().rules().iter();
+        let lines = rules.flat_map(|rule| rule.examples.iter().chain(&rule.counter_examples)).map(|one| &one.line);
+        lines.map(|line| line[crate::line::parse(line.as_bytes()).message..].to_owned()).collect()
+    }
+
+    #[test]
+    fn what_is_remembered_is_what_the_rules_say() {
+        let source = |name| Layout::builtin().source(name).unwrap();
+        let mut remembers = Judge::default();
+        for message in messages() {
+            let targets = targets(&message, 70);
+            let further: Targets = targets.iter().map(|(target, end)| (*target, end + 1)).collect();
+            for (name, from, targets) in [
+                ("kubelet", 70, &targets),
+                ("kubelet", 71, &further),
+                ("kernel", 70, &targets),
+                ("kubelet", 70, &Targets::new()),
+                ("kubelet", 70, &further),
+            ] {
+                let want = said(&mut Judge::default(), source(name), &message, from, targets);
+                // Once; again, which is remembered; and as remembered.
+                for _ in 0..3 {
+                    assert_eq!(said(&mut remembers, source(name), &message, from, targets), want, "{message}");
+                }
+            }
+        }
+        assert!(!remembers.by_hash.is_empty());
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let kubelet = Layout::builtin().source("kubelet").unwrap();
+        let (mut judge, mut forgot) = (Judge::default(), false);
+        let targets = targets("Node became not ready", 0);
+        for number in 0..10_000 {
+            let message = format!("Node became not ready {number} {}", "x".repeat(number % LONGEST));
+            let before = judge.by_hash.len();
+            for _ in 0..2 {
+                said(&mut judge, kubelet, &message, 0, &targets);
+            }
+            forgot |= judge.by_hash.len() < before;
+            let held: usize = judge.by_hash.values().map(Remembered::size).sum();
+            assert_eq!(held, judge.size);
+            assert!(held <= REMEMBERED + 2 * LONGEST, "{held}");
+        }
+        assert!(forgot);
     }
 }
