@@ -33,11 +33,11 @@ pub(crate) fn masked(printed: &str) -> String {
             (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", Mask("<uid>")),
             (r"\b(?:eni|i|vol|subnet|sg|fs|fsap|vpc|snap)-[0-9a-f]{8,17}\b", Mask("<aws-id>")),
             (r"\b[0-9a-f]{12,64}\b", Mask("<id>")),
-            (r"\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b", Mask("<ip>")),
+            (r"\b[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?::[0-9]+)?\b", Mask("<ip>")),
             // <deployment>-<replica set>-<pod>, <daemon set>-<pod>: Kubernetes draws these from 27 characters without vowels.
             (r"\b(?P<keep>pod=[^ ]*?)-[bcdfghjklmnpqrstvwxz0-9]{8,10}-[bcdfghjklmnpqrstvwxz0-9]{5}\b", Mask("-*")),
             (r"\b(?P<keep>pod=[^ ]*?)-[bcdfghjklmnpqrstvwxz0-9]{5}\b", Mask("-*")),
-            (r"\b\d{5,}\b", Mask("<n>")),
+            (r"\b[0-9]{5,}\b", Mask("<n>")),
         ];
         table.into_iter().filter_map(|(pattern, mask)| Some((Regex::new(pattern).ok()?, mask))).collect()
     });

@@ -2,6 +2,8 @@
 
 /// Bytes of a block. Memory is a few of these, whatever the size of the file.
 pub const BLOCK: usize = 1 << 20;
+/// Bytes of the buffer with which a file begins: most files of a bundle are small, and a buffer is zeroed before it is written to.
+const FIRST: usize = 32 << 10;
 /// What a piece of an overlong line repeats of the piece before, so that a phrase on the cut is found.
 pub const OVERLAP: usize = 4 << 10;
 
@@ -54,7 +56,7 @@ impl Splitter {
     /// Begins a file with a buffer to reuse.
     pub fn begin(&mut self, buffer: Vec<u8>) {
         *self = Splitter { buffer, ..Splitter::holding(self.longest).with_context(self.carries) };
-        self.buffer.resize(BLOCK, 0);
+        self.buffer.resize(FIRST, 0);
     }
 
     /// Whether some line of the file was longer than the longest that is held.
@@ -88,6 +90,10 @@ impl Splitter {
     pub fn filled(&mut self, count: usize, next: impl FnOnce() -> Vec<u8>) -> Option<Cut> {
         self.filled += count;
         if self.filled < self.buffer.len() {
+            return None;
+        }
+        if self.buffer.len() < BLOCK {
+            self.buffer.resize((self.buffer.len() * 4).min(BLOCK), 0);
             return None;
         }
         let line_end = memchr::memrchr(b'\n', &self.buffer[self.context..]).map(|newline| self.context + newline + 1);

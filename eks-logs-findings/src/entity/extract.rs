@@ -28,15 +28,15 @@ const PATTERN: &str = concat!(
     r#"|\bimage(?:ID)?\\?"?[=:] ?\\?"?(?P<image>[a-z0-9][A-Za-z0-9._/:@-]{2,200})"#,
     r"|\b(?P<eni>eni-[0-9a-f]{8,17})\b",
     r"|\b(?P<volume>vol-?[0-9a-f]{8,17})\b",
-    r"|\b(?P<interface>(?:eth|ens|enp)\d[a-z0-9]{0,6}|eni[0-9a-f]{11}|vlan\.eth\.\d+)\b",
-    r"|\b(?P<nvme>nvme\d{1,3})(?:n\d+)?(?:p\d+)?(?:-\d+)?\b",
-    r"|\b(?P<device>dm-\d+|xvd[a-z]{1,2}|md\d+)(?:\d+|-\d+)?\b",
+    r"|\b(?P<interface>(?:eth|ens|enp)[0-9][a-z0-9]{0,6}|eni[0-9a-f]{11}|vlan\.eth\.[0-9]+)\b",
+    r"|\b(?P<nvme>nvme[0-9]{1,3})(?:n[0-9]+)?(?:p[0-9]+)?(?:-[0-9]+)?\b",
+    r"|\b(?P<device>dm-[0-9]+|xvd[a-z]{1,2}|md[0-9]+)(?:[0-9]+|-[0-9]+)?\b",
     // Bare, `sdk` would be a device.
-    r"|(?:/dev/|\[)(?P<scsi>sd[a-z])(?:\d+)?\b",
-    r#"|\b(?:pid|PID|Pid)\\?"?[=: ] ?(?P<pid>\d{1,7})\b"#,
-    r"|\b[Pp]rocess (?P<killed>\d{1,7}) \(",
+    r"|(?:/dev/|\[)(?P<scsi>sd[a-z])(?:[0-9]+)?\b",
+    r#"|\b(?:pid|PID|Pid)\\?"?[=: ] ?(?P<pid>[0-9]{1,7})\b"#,
+    r"|\b[Pp]rocess (?P<killed>[0-9]{1,7}) \(",
     r"|\b(?P<unit>[a-zA-Z0-9][a-zA-Z0-9:_.@-]*\.(?:service|mount|socket|timer))\b",
-    r"|\b(?P<ip4>\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3})\b",
+    r"|\b(?P<ip4>[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3})\b",
     r"|(?P<ip6>\b[0-9a-f]{1,4}(?::[0-9a-f]{0,4}){3,7}\b)",
 );
 

@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
+use std::thread::Builder;
 
 use super::file::{self, Trust};
 use super::{Rule, RuleId, check_examples};
@@ -35,9 +36,30 @@ enum Rules {
 
 fn builtin_rules() -> &'static [Rule] {
     static BUILTIN: OnceLock<Vec<Rule>> = OnceLock::new();
-    // A file that does not load is left out here and fails `tests/catalogue.rs`.
-    BUILTIN
-        .get_or_init(|| EMBEDDED.iter().filter_map(|(id, text)| file::read(id, text, Trust::Embedded).ok()).collect())
+    BUILTIN.get_or_init(|| {
+        // Whoever asks waits for all of them: they are read side by side.
+        let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(READERS);
+        let (mine, others) = EMBEDDED.split_at(EMBEDDED.len() / threads);
+        std::thread::scope(|scope| {
+            let parts = others.chunks(others.len().div_ceil((threads - 1).max(1)).max(1));
+            let read = |part| Builder::new().spawn_scoped(scope, move || embedded(part)).ok();
+            let others: Vec<_> = parts.map(|part| (part, read(part))).collect();
+            let mut rules = embedded(mine);
+            for (part, reader) in others {
+                let read = reader.and_then(|reader| reader.join().ok());
+                rules.extend(read.unwrap_or_else(|| embedded(part)));
+            }
+            rules
+        })
+    })
+}
+
+/// Threads that read the embedded rules.
+const READERS: usize = 4;
+
+/// Reads embedded files. One that does not load is left out here and fails `tests/catalogue.rs`.
+fn embedded(files: &[(&str, &str)]) -> Vec<Rule> {
+    files.iter().filter_map(|(id, text)| file::read(id, text, Trust::Embedded).ok()).collect()
 }
 
 /// A hash of rule files, their ids and texts.

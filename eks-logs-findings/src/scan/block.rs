@@ -122,7 +122,7 @@ pub(super) fn scan(catalogue: &Catalogue, block: Block, scratch: &mut Scratch) -
     let Scratch { candidates, targets, judge, blocks } = scratch;
     *blocks += 1;
     let serial = *blocks;
-    matcher.literals.lines(&data[context..], candidates);
+    matcher.lines(&data[context..], candidates);
     let mut counted = context;
     let mut newlines = 0_u64;
     let (mut starts, mut boots) = (Vec::new(), Vec::new());

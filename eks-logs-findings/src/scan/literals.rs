@@ -5,7 +5,6 @@
 //! at: if its four bytes are in a small bitmap, the literals that they may belong to are compared. Literals that are shorter than a
 //! window are few and have a SIMD search of their own.
 
-use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use aho_corasick::{AhoCorasick, Input, Span, packed};
@@ -61,27 +60,30 @@ impl Literals {
     pub(super) fn new<'a>(literals: impl Iterator<Item = &'a str>) -> Self {
         let (long, short): (Vec<Numbered<'_>>, Vec<Numbered<'_>>) =
             literals.enumerate().partition(|(_, literal)| literal.len() >= WINDOW);
-        let mut by_bit: BTreeMap<usize, Vec<Place>> = BTreeMap::new();
+        let mut by_bit: Vec<(usize, Place)> = Vec::with_capacity(GROUP * long.len());
         for (number, (_, literal)) in long.iter().enumerate() {
             let literal = literal.as_bytes();
             let window = rarest_window(literal);
             for offset in window..window + GROUP {
                 let (group, second_offset) = (group_at(literal, offset), rarest_beside(literal, offset));
-                by_bit.entry(bit(group)).or_default().push(Place {
+                let place = Place {
                     group,
                     second: group_at(literal, second_offset),
                     literal: number as u32,
                     offset: offset as u32,
                     second_offset: second_offset as u32,
-                });
+                };
+                by_bit.push((bit(group), place));
             }
         }
+        by_bit.sort_by_key(|(bit, _)| *bit);
         let mut bitmap = Box::new([0_u64; WORDS]);
-        let (mut starts, mut places) = (Vec::new(), Vec::new());
-        for (bit, at) in &by_bit {
+        let (mut starts, mut places) = (Vec::new(), Vec::with_capacity(by_bit.len()));
+        for of_one in by_bit.chunk_by(|(one, _), (next, _)| one == next) {
+            let bit = of_one[0].0;
             bitmap[bit / 64] |= 1 << (bit % 64);
             starts.push(places.len() as u32);
-            places.extend_from_slice(at);
+            places.extend(of_one.iter().map(|(_, place)| *place));
         }
         starts.push(places.len() as u32);
         let before =

@@ -1,7 +1,7 @@
 //! The rules for one class of files, ready to run: their literals, and which of them mean which rule.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, OnceLock};
 
 use eks_logs_core::{FileClass, Layout, Source};
 
@@ -10,7 +10,7 @@ use super::literals::Literals;
 use super::{times, unrecognised};
 use crate::event;
 use crate::line;
-use crate::rule::{Catalogue, LineMatcher, Rule};
+use crate::rule::{Catalogue, ClearedBy, Rule};
 
 /// What a literal leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,60 +30,75 @@ pub(super) const BOOT: Target = Target { rule: u32::MAX - 3, clears: false };
 /// Rules that lines of one set of sources can match.
 #[derive(Debug)]
 pub(super) struct Matcher {
-    pub(super) literals: Literals,
+    catalogue: Catalogue,
+    sources: Vec<Source>,
+    empty: bool,
+    /// Made by the first thread that scans: the thread that reads has files to read.
+    ready: OnceLock<Ready>,
+}
+
+/// What a scan looks for.
+#[derive(Debug)]
+struct Ready {
+    literals: Literals,
     /// For each literal, what it leads to.
     targets: Vec<Target>,
 }
 
-impl Matcher {
+impl Ready {
     fn new(catalogue: &Catalogue, sources: &[Source]) -> Self {
-        let (mut texts, mut targets) = (Vec::new(), Vec::new());
+        let mines = sources.iter().any(|source| unrecognised::mines(*source));
+        let marks = if mines { unrecognised::marks(sources.len() == 1) } else { Vec::new() };
+        let (mut texts, mut targets) = (Vec::<&str>::new(), Vec::new());
         for (number, rule) in catalogue.rules().iter().enumerate() {
             if !rule.sources.iter().any(|source| sources.contains(source)) {
                 continue;
             }
-            let mut add = |matcher: &LineMatcher, clears| {
-                for literal in &matcher.literals {
-                    texts.push(literal.clone());
-                    targets.push(Target { rule: number as u32, clears });
-                }
-            };
-            add(&rule.matcher, false);
-            if let Some(cleared_by) = &rule.cleared_by {
-                add(&cleared_by.matcher, true);
+            let cleared_by = rule.cleared_by.as_ref().map(|cleared_by| (&cleared_by.matcher, true));
+            for (matcher, clears) in [(&rule.matcher, false)].into_iter().chain(cleared_by) {
+                texts.extend(matcher.literals.iter().map(String::as_str));
+                targets.resize(texts.len(), Target { rule: number as u32, clears });
             }
         }
-        if sources.iter().any(|source| unrecognised::mines(*source)) {
-            for mark in unrecognised::marks(sources.len() == 1) {
-                texts.push(mark);
-                targets.push(unrecognised::MARK);
-            }
-        }
+        texts.extend(marks.iter().map(String::as_str));
+        targets.resize(texts.len(), unrecognised::MARK);
         let kernel = Layout::builtin().source("kernel");
         let starts = |of_kernel| if of_kernel { event::KERNEL_STARTS.as_slice() } else { event::GO_STARTS.as_slice() };
         for of_kernel in [true, false] {
             if !targets.is_empty() && sources.iter().any(|source| (Some(*source) == kernel) == of_kernel) {
-                texts.extend(starts(of_kernel).iter().map(|start| (*start).to_owned()));
+                texts.extend(starts(of_kernel));
                 targets.resize(texts.len(), EVENT);
             }
         }
         if !targets.is_empty() {
-            texts.extend(times::BOOTS.map(str::to_owned));
+            texts.extend(times::BOOTS);
             targets.resize(texts.len(), BOOT);
         }
-        Self { literals: Literals::new(texts.iter().map(String::as_str)), targets }
+        Self { literals: Literals::new(texts.into_iter()), targets }
     }
+}
 
+impl Matcher {
     /// True if no rule is about these sources.
     pub(super) fn is_empty(&self) -> bool {
-        self.targets.is_empty()
+        self.empty
+    }
+
+    fn ready(&self) -> &Ready {
+        self.ready.get_or_init(|| Ready::new(&self.catalogue, &self.sources))
+    }
+
+    /// The lines of a block that hold a literal.
+    pub(super) fn lines(&self, block: &[u8], found: &mut Vec<(usize, usize)>) {
+        if self.empty { found.clear() } else { self.ready().literals.lines(block, found) }
     }
 
     /// What the literals in a line lead to: each target once, with the offset behind the last of its literals; in catalogue order.
     pub(super) fn targets(&self, line: &[u8], found: &mut Vec<(Target, usize)>) {
         found.clear();
-        self.literals.in_line(line, |literal, end| {
-            let target = self.targets[literal as usize];
+        let Ready { literals, targets } = self.ready();
+        literals.in_line(line, |literal, end| {
+            let target = targets[literal as usize];
             match found.iter_mut().find(|(known, _)| *known == target) {
                 Some((_, furthest)) => *furthest = end.max(*furthest),
                 None => found.push((target, end)),
@@ -93,24 +108,35 @@ impl Matcher {
     }
 }
 
-/// Matchers by set of sources, built when the first file of a class is met.
+/// Matchers by set of sources.
 #[derive(Debug)]
 pub(super) struct Matchers {
     catalogue: Catalogue,
-    built: Mutex<HashMap<Vec<Source>, Arc<Matcher>>>,
+    /// Sources whose lines something is looked for in.
+    judged: BTreeSet<Source>,
+    made: HashMap<Vec<Source>, Arc<Matcher>>,
 }
 
 impl Matchers {
     pub(super) fn new(catalogue: Catalogue) -> Self {
-        Self { catalogue, built: Mutex::default() }
+        let reads_lines = |rule: &&Rule| {
+            let clears = |cleared: &ClearedBy| !cleared.matcher.literals.is_empty();
+            !rule.matcher.literals.is_empty() || rule.cleared_by.as_ref().is_some_and(clears)
+        };
+        let sources = catalogue.rules().iter().filter(reads_lines).flat_map(|rule| rule.sources.iter().copied());
+        let mines = Layout::builtin().sources().iter().copied().filter(|source| unrecognised::mines(*source));
+        Self { judged: sources.chain(mines).collect(), catalogue, made: HashMap::new() }
     }
 
-    pub(super) fn for_class(&self, class: FileClass) -> Arc<Matcher> {
+    pub(super) fn for_class(&mut self, class: FileClass) -> Arc<Matcher> {
         let sources = Layout::builtin().line_sources(class);
-        let mut built = self.built.lock().unwrap_or_else(PoisonError::into_inner);
-        let matcher =
-            built.entry(sources).or_insert_with_key(|sources| Arc::new(Matcher::new(&self.catalogue, sources)));
-        Arc::clone(matcher)
+        let Self { catalogue, judged, made } = self;
+        let made = made.entry(sources).or_insert_with_key(|sources| {
+            let empty = !sources.iter().any(|source| judged.contains(source));
+            let (catalogue, sources) = (catalogue.clone(), sources.clone());
+            Arc::new(Matcher { catalogue, sources, empty, ready: OnceLock::new() })
+        });
+        Arc::clone(made)
     }
 }
 

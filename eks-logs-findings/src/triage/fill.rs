@@ -8,7 +8,7 @@ use regex::{Captures, Regex};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::entity::{self, EntityKind};
+use crate::entity::{self, Entity, EntityKind};
 use crate::finding::{Finding, Scan};
 use crate::hypothesis::Hypothesis;
 
@@ -42,6 +42,9 @@ pub struct Filled {
 pub struct Names {
     known: BTreeMap<&'static str, String>,
 }
+
+/// A finding and what it names.
+type Named<'a> = (&'a Finding, BTreeSet<Entity>);
 
 /// Placeholders as rules write them (in `<...>` and in capitals), and the name they stand for.
 const PLACEHOLDERS: [(&str, &str); 33] = [
@@ -81,12 +84,29 @@ const PLACEHOLDERS: [(&str, &str); 33] = [
 ];
 
 impl Names {
-    /// The names that a hypothesis is about: what its cause names, and where that names nothing, what it explains.
-    pub fn about(scan: &Scan, hypothesis: &Hypothesis) -> Self {
-        let of = |ids: &[String]| -> Vec<&Finding> {
-            scan.findings.iter().filter(|finding| ids.contains(&finding.id)).collect()
+    /// For each hypothesis, in order, the names that it is about: what its cause names, and where that names nothing, what it explains.
+    pub fn of_each(scan: &Scan, hypotheses: &[Hypothesis]) -> Vec<Self> {
+        let lines = || scan.findings.iter().flat_map(|finding| &finding.evidence).map(|line| line.text.as_str());
+        let node = unanimous(lines(), r#"\bnode(?:Name)?\\?"?[=:] ?\\?"?([a-z0-9][a-z0-9.-]{2,252})"#);
+        let region = r"(?:\.dkr\.ecr|\.eks|\bec2|\bsts|\beks|\bip-[0-9-]+)\.([a-z]{2}(?:-[a-z]+)+-[0-9])\.";
+        let region = unanimous(lines(), region);
+        let everywhere = [("instance", scan.bundle.instance_id.clone()), ("node", node), ("region", region)];
+        let everywhere: Vec<(&str, String)> =
+            everywhere.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+        let ids = hypotheses.iter().flat_map(|hypothesis| hypothesis.cause.iter().chain(&hypothesis.effects));
+        let ids: BTreeSet<&String> = ids.collect();
+        let asked = scan.findings.iter().filter(|finding| ids.contains(&finding.id));
+        let named: Vec<Named<'_>> = asked.map(|finding| (finding, entity::in_finding(finding))).collect();
+        let about = |hypothesis: &Hypothesis| {
+            let of = |ids: &[String]| named.iter().filter(|(finding, _)| ids.contains(&finding.id)).collect::<Vec<_>>();
+            let mut names = Self::of(&of(&hypothesis.cause), &of(&hypothesis.effects));
+            names.known.extend(everywhere.iter().cloned());
+            names
         };
-        let (cause, effects) = (of(&hypothesis.cause), of(&hypothesis.effects));
+        hypotheses.iter().map(about).collect()
+    }
+
+    fn of(cause: &[&Named<'_>], effects: &[&Named<'_>]) -> Self {
         let mut known = BTreeMap::new();
         for (name, kind) in [
             ("volume", EntityKind::Volume),
@@ -98,33 +118,22 @@ impl Names {
             ("interface", EntityKind::Interface),
             ("device", EntityKind::Device),
         ] {
-            if let Some(value) = only(&cause, kind).or_else(|| only(&effects, kind)) {
+            if let Some(value) = only(cause, kind).or_else(|| only(effects, kind)) {
                 known.insert(name, value);
             }
         }
         // A controller is no device node: what the lines print is.
         if let Some(device) = known.get("device").filter(|device| is_controller(device)).cloned() {
-            match printed_device(&cause, &device) {
+            match printed_device(cause, &device) {
                 Some(full) => known.insert("device", full),
                 None => known.remove("device"),
             };
         }
-        if let Some(pod) = only(&cause, EntityKind::Pod).or_else(|| only(&effects, EntityKind::Pod))
+        if let Some(pod) = only(cause, EntityKind::Pod).or_else(|| only(effects, EntityKind::Pod))
             && let Some((namespace, name)) = pod.split_once('/')
         {
             known.insert("namespace", namespace.to_owned());
             known.insert("pod", name.to_owned());
-        }
-        if let Some(instance) = &scan.bundle.instance_id {
-            known.insert("instance", instance.clone());
-        }
-        let lines = || scan.findings.iter().flat_map(|finding| &finding.evidence).map(|line| line.text.as_str());
-        if let Some(node) = unanimous(lines(), r#"\bnode(?:Name)?\\?"?[=:] ?\\?"?([a-z0-9][a-z0-9.-]{2,252})"#) {
-            known.insert("node", node);
-        }
-        let region = r"(?:\.dkr\.ecr|\.eks|\bec2|\bsts|\beks|\bip-[0-9-]+)\.([a-z]{2}(?:-[a-z]+)+-\d)\.";
-        if let Some(region) = unanimous(lines(), region) {
-            known.insert("region", region);
         }
         Self { known }
     }
@@ -183,21 +192,21 @@ fn is_controller(device: &str) -> bool {
 }
 
 /// The device node that the lines print for a controller, if it is always the same.
-fn printed_device(findings: &[&Finding], controller: &str) -> Option<String> {
-    let lines = findings.iter().flat_map(|finding| &finding.evidence).map(|line| line.text.as_str());
-    unanimous(lines, &format!(r"\b({controller}n\d+(?:p\d+)?)\b"))
+fn printed_device(findings: &[&Named<'_>], controller: &str) -> Option<String> {
+    let lines = findings.iter().flat_map(|(finding, _)| &finding.evidence).map(|line| line.text.as_str());
+    unanimous(lines, &format!(r"\b({controller}n[0-9]+(?:p[0-9]+)?)\b"))
 }
 
 /// The one entity of a kind that these findings name; `None` where they name none or several.
-fn only(findings: &[&Finding], kind: EntityKind) -> Option<String> {
-    let named: BTreeSet<String> = findings
+fn only(findings: &[&Named<'_>], kind: EntityKind) -> Option<String> {
+    let named: BTreeSet<&str> = findings
         .iter()
-        .flat_map(|finding| entity::in_finding(finding))
+        .flat_map(|(_, entities)| entities)
         .filter(|entity| entity.kind == kind)
-        .map(|entity| entity.value)
+        .map(|entity| entity.value.as_str())
         .collect();
     let mut named = named.into_iter();
-    named.next().filter(|_| named.next().is_none())
+    named.next().filter(|_| named.next().is_none()).map(str::to_owned)
 }
 
 /// What the first group of a pattern is in all lines that it matches; `None` where they differ.

@@ -37,15 +37,13 @@ pub struct Context {
 
 /// What goes with this diagnosis of this scan.
 pub fn context(catalogue: &Catalogue, scan: &Scan, diagnosis: &Diagnosis) -> Context {
-    let remedies = diagnosis.hypotheses.iter().map(|hypothesis| {
-        let names = Names::about(scan, hypothesis);
-        remedy(scan, hypothesis, &names)
-    });
+    let names = Names::of_each(scan, &diagnosis.hypotheses);
+    let hypotheses = || diagnosis.hypotheses.iter().zip(&names);
     Context {
-        remedies: remedies.collect(),
+        remedies: hypotheses().map(|(hypothesis, names)| remedy(scan, hypothesis, names)).collect(),
         pod_states: pod_states(&scan.findings),
         node_conditions: node_conditions(&scan.findings),
         absences: absences(catalogue, scan, diagnosis),
-        outside: outside(scan, diagnosis),
+        outside: outside(hypotheses()),
     }
 }

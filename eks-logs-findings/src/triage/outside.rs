@@ -7,8 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::fill::Names;
 use super::rows::holds;
-use crate::finding::Scan;
-use crate::hypothesis::Diagnosis;
+use crate::hypothesis::Hypothesis;
 
 /// Checks that are given.
 const MOST: usize = 6;
@@ -50,11 +49,10 @@ pub struct OutsideCheck {
     pub finding_ids: Vec<String>,
 }
 
-/// The checks that the hypotheses point to: those of the best first.
-pub fn outside(scan: &Scan, diagnosis: &Diagnosis) -> Vec<OutsideCheck> {
+/// The checks that the hypotheses point to, with the names that each is about: those of the best first.
+pub fn outside<'a>(hypotheses: impl Iterator<Item = (&'a Hypothesis, &'a Names)>) -> Vec<OutsideCheck> {
     let mut checks: Vec<OutsideCheck> = Vec::new();
-    for hypothesis in &diagnosis.hypotheses {
-        let names = Names::about(scan, hypothesis);
+    for (hypothesis, names) in hypotheses {
         for row in rows().iter().filter(|row| holds(&row.rules, &hypothesis.rule)) {
             let command = names.fill(&row.command).text;
             match checks.iter_mut().find(|check| check.what == row.what) {
