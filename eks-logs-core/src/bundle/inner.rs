@@ -35,6 +35,19 @@ impl InnerRoot {
         (class, path.clone())
     }
 
+    /// Sees paths of which nobody asks what they mean.
+    pub fn see<'a>(&mut self, paths: impl Iterator<Item = &'a StorePath> + Clone) {
+        // One that stands at the root decides, and most bundles have one that is soon told.
+        let layout = Layout::builtin();
+        self.at_root |= paths.clone().any(|path| layout.writes(path));
+        for path in paths {
+            if self.at_root {
+                break;
+            }
+            self.classify(path);
+        }
+    }
+
     /// The directory around everything, if there is one.
     ///
     /// # Errors

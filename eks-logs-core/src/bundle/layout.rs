@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::OnceLock;
 
-use globset::{Glob, GlobBuilder, GlobSet};
+use globset::{GlobBuilder, GlobSet};
 use serde::{Deserialize, Serialize};
 
 use super::Source;
@@ -154,11 +154,13 @@ struct Programs {
 pub struct Layout {
     sources: Vec<Source>,
     by_name: HashMap<&'static str, Source>,
-    patterns: Vec<Glob>,
-    /// The patterns as one automaton, made when the first path is classified: an index answers without.
+    patterns: Vec<String>,
+    /// The patterns as one automaton, made when the first path is classified that no pattern is word for word: an index answers without.
     globs: OnceLock<GlobSet>,
-    /// For each glob, its row.
-    glob_rows: Vec<usize>,
+    /// For each pattern, its row.
+    pattern_rows: Vec<usize>,
+    /// Patterns without wildcards, and their rows.
+    plain: HashMap<String, usize>,
     classes: Vec<FileClass>,
     top_names: BTreeSet<String>,
     expected: Vec<(String, NodeKind)>,
@@ -206,14 +208,17 @@ impl Layout {
         let by_name: HashMap<&'static str, Source> = sources.iter().map(|source| (source.name, *source)).collect();
 
         let mut patterns = Vec::new();
-        let (mut glob_rows, mut classes, mut expected) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut pattern_rows, mut classes, mut expected) = (Vec::new(), Vec::new(), Vec::new());
+        let mut plain = HashMap::new();
         let mut top_names = BTreeSet::new();
         let mut groups: Vec<String> = Vec::new();
         for (number, row) in table.file.iter().enumerate() {
             for pattern in row.path.as_slice() {
-                let glob = GlobBuilder::new(pattern).literal_separator(true).build();
-                patterns.push(glob.map_err(|why| refuse("layout.toml", why.to_string()))?);
-                glob_rows.push(number);
+                patterns.push(pattern.clone());
+                pattern_rows.push(number);
+                if !pattern.contains(WILDCARDS) {
+                    plain.entry(pattern.clone()).or_insert(number);
+                }
                 if let Some((top, _)) = pattern.split_once('/') {
                     top_names.insert(top.to_owned());
                 }
@@ -272,7 +277,8 @@ impl Layout {
             sources,
             patterns,
             globs: OnceLock::new(),
-            glob_rows,
+            pattern_rows,
+            plain,
             classes,
             top_names,
             expected,
@@ -298,12 +304,15 @@ impl Layout {
 
     /// The meaning of a path below the bundle's root. Rotated and compressed copies (`.1`, `.gz`) mean what the file itself means.
     pub fn classify(&self, path: &StorePath) -> FileClass {
-        // What is not valid fails the test `the_builtin_layout_compiles`.
-        let globs = self.globs.get_or_init(|| GlobSet::new(&self.patterns).unwrap_or_else(|_| GlobSet::empty()));
         let mut text = path.as_str();
         loop {
+            if let Some(row) = self.plain.get(text) {
+                return self.classes[*row];
+            }
+            // What is not valid fails the test `the_builtin_layout_compiles`.
+            let globs = self.globs.get_or_init(|| globs(&self.patterns).unwrap_or_else(|_| GlobSet::empty()));
             if let Some(first) = globs.matches(text).first() {
-                return self.classes[self.glob_rows[*first]];
+                return self.classes[self.pattern_rows[*first]];
             }
             match text.rsplit_once('.') {
                 Some((shorter, "gz")) => text = shorter,
@@ -325,6 +334,11 @@ impl Layout {
             document_start: None,
             known: false,
         }
+    }
+
+    /// True for a path that a collector writes on every node under the same name: told without looking at patterns.
+    pub(crate) fn writes(&self, path: &StorePath) -> bool {
+        self.plain.contains_key(path.as_str())
     }
 
     /// Where else the events of a line may stand. A kernel line in a syslog file is one of the kernel's group.
@@ -386,6 +400,14 @@ impl Layout {
     }
 }
 
+/// What makes a pattern stand for more than one path.
+const WILDCARDS: [char; 5] = ['*', '?', '[', '{', '\\'];
+
+fn globs(patterns: &[String]) -> std::result::Result<GlobSet, globset::Error> {
+    let globs = patterns.iter().map(|pattern| GlobBuilder::new(pattern).literal_separator(true).build());
+    GlobSet::new(globs.collect::<std::result::Result<Vec<_>, _>>()?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -397,7 +419,17 @@ mod tests {
     #[test]
     fn the_builtin_layout_compiles() {
         assert!(Layout::builtin().sources().len() > 40);
-        assert!(GlobSet::new(&Layout::builtin().patterns).is_ok());
+        assert!(globs(&Layout::builtin().patterns).is_ok());
+    }
+
+    #[test]
+    fn a_path_that_is_a_pattern_is_of_the_first_row_that_fits() {
+        let layout = Layout::builtin();
+        let globs = globs(&layout.patterns).unwrap();
+        for (path, row) in &layout.plain {
+            assert_eq!(layout.pattern_rows[globs.matches(path)[0]], *row, "{path}");
+        }
+        assert!(layout.plain.len() > 50);
     }
 
     #[test]

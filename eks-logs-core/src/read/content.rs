@@ -122,7 +122,7 @@ impl<'a> Blocks<'a> {
     pub(super) async fn open(store: &'a dyn Store, path: &'a StorePath) -> Result<Self> {
         let stream = store.stream(path, ByteRange::WHOLE).await?;
         let mut feed = Feed::holding(BLOCK);
-        feed.begin(Vec::new());
+        feed.begin(Vec::new(), 0);
         let piece = bytes::Bytes::new();
         Ok(Self { stream, piece, feed, spare: Vec::new(), covered: 0, done: false })
     }

@@ -21,6 +21,8 @@ use crate::text::{Feed, Workers};
 
 /// Buffers that are kept for another use.
 const SPARE: usize = 16;
+/// A file of so many bytes is searched before a thread has woken up.
+const SMALL: usize = 64 << 10;
 /// Text of all files that is told: behind it matches are counted only.
 const ALL_TEXT: usize = 32 << 20;
 
@@ -120,7 +122,12 @@ impl<'a> Sink<'a> {
                 keep: state.wanted(),
             };
             self.open = goes_on;
-            self.workers.hand_out(Job::Block(block)).await;
+            let small = block.start == 0 && block.data.len() <= SMALL && self.feed.is_over();
+            if small {
+                self.workers.do_here(Job::Block(block));
+            } else {
+                self.workers.hand_out(Job::Block(block)).await;
+            }
             while let Some(found) = self.workers.take().await {
                 self.add(found);
             }
@@ -176,7 +183,9 @@ impl<'a> Sink<'a> {
         if !self.workers.is_idle() {
             return Err(Error::WorkerLost);
         }
-        let Sink { mut files, mut skipped, inner, root, seen, stopped, left_out, .. } = self;
+        let Sink { mut files, mut skipped, mut inner, root, seen, stopped, left_out, .. } = self;
+        let names: Vec<StorePath> = seen.iter().filter_map(|path| path.below(&root)).collect();
+        inner.see(names.iter().filter(|name| !records::is_record(name)));
         let inner = inner.decide(&bundle.locator)?;
         let strip =
             |path: &StorePath| inner.as_ref().and_then(|inner| path.below(inner)).unwrap_or_else(|| path.clone());
@@ -256,10 +265,12 @@ impl FileSink for Sink<'_> {
         if records::is_record(&name) {
             return Ok(Flow::Skip);
         }
-        let (class, below) = self.inner.classify(&name);
-        if self.options.log_types.as_ref().is_some_and(|types| !types.accepts(class, &below)) {
-            self.left_out += 1;
-            return Ok(Flow::Skip);
+        if let Some(types) = &self.options.log_types {
+            let (class, below) = self.inner.classify(&name);
+            if !types.accepts(class, &below) {
+                self.left_out += 1;
+                return Ok(Flow::Skip);
+            }
         }
         if ArchiveStore::is_archive_name(name.name()) {
             let reason = "an archive inside the bundle: not searched; unpack it and point at it".to_owned();
@@ -270,7 +281,7 @@ impl FileSink for Sink<'_> {
         self.reading = true;
         self.open = false;
         let buffer = self.spare.pop().unwrap_or_default();
-        self.feed.begin(buffer);
+        self.feed.begin(buffer, file.size);
         Ok(Flow::Read)
     }
 

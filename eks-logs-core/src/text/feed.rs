@@ -64,9 +64,9 @@ impl Feed {
         }
     }
 
-    /// Begins a file with a buffer to reuse.
-    pub fn begin(&mut self, buffer: Vec<u8>) {
-        self.splitter.begin(buffer);
+    /// Begins a file with a buffer to reuse. `expected` says how many bytes it has, as far as that is known.
+    pub fn begin(&mut self, buffer: Vec<u8>, expected: u64) {
+        self.splitter.begin(buffer, expected);
         (self.inflate, self.told, self.pending, self.ended, self.unfinished) = (None, false, 0, false, None);
     }
 
@@ -156,6 +156,11 @@ impl Feed {
         self.unfinished.as_ref()
     }
 
+    /// Whether the file's end was told.
+    pub fn is_over(&self) -> bool {
+        self.ended
+    }
+
     /// Bytes of text so far.
     pub fn position(&self) -> u64 {
         self.splitter.position()
@@ -212,7 +217,7 @@ mod tests {
     fn feed(stored: &[u8], pieces: &[usize]) -> (Vec<u8>, Option<Unfinished>) {
         let mut feed = Feed::holding(BLOCK);
         let mut spare = Vec::new();
-        feed.begin(Vec::new());
+        feed.begin(Vec::new(), 0);
         let (mut text, mut at, mut piece) = (Vec::new(), 0, 0);
         let take = |feed: &mut Feed, text: &mut Vec<u8>, spare: &mut Vec<Vec<u8>>| {
             while let Some(cut) = feed.next(spare) {

@@ -237,7 +237,7 @@ mod tests {
     fn index(content: &[u8]) -> LineIndex {
         let mut splitter = Splitter::holding(BLOCK);
         let mut builder = LineIndexBuilder::default();
-        splitter.begin(Vec::new());
+        splitter.begin(Vec::new(), 0);
         let mut rest = content;
         let mut add = |cut: crate::text::Cut| {
             let open = cut.data.last().is_some_and(|byte| *byte != b'\n');

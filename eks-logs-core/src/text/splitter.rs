@@ -2,8 +2,8 @@
 
 /// Bytes of a block. Memory is a few of these, whatever the size of the file.
 pub const BLOCK: usize = 1 << 20;
-/// Bytes of the buffer with which a file begins: most files of a bundle are small, and a buffer is zeroed before it is written to.
-const FIRST: usize = 32 << 10;
+/// The least bytes of the buffer with which a file begins. Most files are small, and a buffer is zeroed before it is written to.
+const FIRST: usize = 16 << 10;
 /// What a piece of an overlong line repeats of the piece before, so that a phrase on the cut is found.
 pub const OVERLAP: usize = 4 << 10;
 
@@ -53,10 +53,13 @@ impl Splitter {
         self
     }
 
-    /// Begins a file with a buffer to reuse.
-    pub fn begin(&mut self, buffer: Vec<u8>) {
+    /// Begins a file with a buffer to reuse. `expected` says how many bytes it has, as far as that is known: where it cuts does not depend
+    /// on it.
+    pub fn begin(&mut self, buffer: Vec<u8>, expected: u64) {
         *self = Splitter { buffer, ..Splitter::holding(self.longest).with_context(self.carries) };
-        self.buffer.resize(FIRST, 0);
+        // One byte more than the file: its end is seen with room to spare.
+        let first = usize::try_from(expected).map_or(BLOCK, |expected| expected.saturating_add(1));
+        self.buffer.resize(first.clamp(FIRST, BLOCK), 0);
     }
 
     /// Whether some line of the file was longer than the longest that is held.
@@ -147,9 +150,9 @@ mod tests {
 
     use super::*;
 
-    fn split(content: &[u8], pieces: &[usize], longest: usize, context: usize) -> Vec<Cut> {
+    fn split(content: &[u8], pieces: &[usize], longest: usize, context: usize, expected: u64) -> Vec<Cut> {
         let mut splitter = Splitter::holding(longest).with_context(context);
-        splitter.begin(Vec::new());
+        splitter.begin(Vec::new(), expected);
         let (mut cuts, mut at, mut piece) = (Vec::new(), 0, 0);
         while at < content.len() {
             let space = splitter.space();
@@ -186,9 +189,10 @@ mod tests {
         fn blocks_tile_the_file_and_do_not_depend_on_the_pieces(
             content in content(), pieces in proptest::collection::vec(1_usize..BLOCK, 1..4),
             longest in prop_oneof![Just(BLOCK), Just(2 * BLOCK)], context in prop_oneof![Just(0), Just(8 << 10)],
+            expected in prop_oneof![0_u64..3 << 20, Just(u64::MAX)],
         ) {
-            let cuts = split(&content, &pieces, longest, context);
-            prop_assert_eq!(&cuts, &split(&content, &[BLOCK], longest, context));
+            let cuts = split(&content, &pieces, longest, context, expected);
+            prop_assert_eq!(&cuts, &split(&content, &[BLOCK], longest, context, content.len() as u64));
             let mut covered = 0_usize;
             for cut in &cuts {
                 let start = cut.start as usize + cut.context;

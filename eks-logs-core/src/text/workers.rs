@@ -29,7 +29,7 @@ pub struct Workers<J, R> {
     handed_out: u64,
     returned: u64,
     early: BTreeMap<u64, R>,
-    /// Used where there are no threads.
+    /// What the caller's own thread does.
     own: Work<J, R>,
 }
 
@@ -77,11 +77,15 @@ impl<J: Send + 'static, R: Send + 'static> Workers<J, R> {
             // The queue is unbounded and its receivers live as long as we do.
             Some(jobs) if !self.results.is_closed() => drop(jobs.send((number, job)).await),
             Some(_) => {}
-            None => {
-                let result = (self.own)(job);
-                self.early.insert(number, result);
-            }
+            None => drop(self.early.insert(number, (self.own)(job))),
         }
+    }
+
+    /// Does a job in the caller's own thread: one that takes less time than to wake a thread. Call `take` as after `hand_out`.
+    pub fn do_here(&mut self, job: J) {
+        let result = (self.own)(job);
+        self.early.insert(self.handed_out, result);
+        self.handed_out += 1;
     }
 
     /// The next result in order: what is there already, and as long as too many jobs are in work, what is awaited.
@@ -146,7 +150,11 @@ mod tests {
             let mut got = Vec::new();
             block_on(async {
                 for job in 0..100 {
-                    workers.hand_out(job).await;
+                    if job % 7 == 3 {
+                        workers.do_here(job);
+                    } else {
+                        workers.hand_out(job).await;
+                    }
                     while let Some(result) = workers.take().await {
                         got.push(result);
                     }

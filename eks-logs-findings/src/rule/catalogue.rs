@@ -24,14 +24,13 @@ pub struct RuleError {
 #[derive(Clone, Debug)]
 pub struct Catalogue {
     rules: Rules,
-    digest: u128,
 }
 
 #[derive(Clone, Debug)]
 enum Rules {
     /// Those of this crate, read when somebody looks at them: an answer from an index needs none.
     Builtin,
-    Own(Arc<Vec<Rule>>),
+    Own { rules: Arc<Vec<Rule>>, digest: u128 },
 }
 
 fn builtin_rules() -> &'static [Rule] {
@@ -78,8 +77,8 @@ fn digest<'a>(files: impl Iterator<Item = (&'a str, &'a str)>, before: u128) -> 
 impl Catalogue {
     /// The rules that come with this crate.
     pub fn builtin() -> &'static Catalogue {
-        static BUILTIN: OnceLock<Catalogue> = OnceLock::new();
-        BUILTIN.get_or_init(|| Catalogue { rules: Rules::Builtin, digest: digest(EMBEDDED.iter().copied(), 0) })
+        static BUILTIN: Catalogue = Catalogue { rules: Rules::Builtin };
+        &BUILTIN
     }
 
     /// The embedded rule files: id and text, sorted by id.
@@ -101,7 +100,7 @@ impl Catalogue {
         let mut errors = Vec::new();
         let mut added: BTreeMap<RuleId, ()> = BTreeMap::new();
         let files: Vec<(&str, &str)> = files.into_iter().collect();
-        let digest = digest(files.iter().copied(), self.digest);
+        let digest = digest(files.iter().copied(), self.hash());
         for (id, text) in files {
             let refuse = |line, reason| RuleError { file: format!("{id}.toml"), line, reason };
             match file::read(id, text, Trust::Checked) {
@@ -116,7 +115,8 @@ impl Catalogue {
             }
         }
         if errors.is_empty() {
-            Ok(Catalogue { rules: Rules::Own(Arc::new(rules.into_values().collect())), digest })
+            let rules = Arc::new(rules.into_values().collect());
+            Ok(Catalogue { rules: Rules::Own { rules, digest } })
         } else {
             Err(errors)
         }
@@ -129,19 +129,28 @@ impl Catalogue {
 
     /// A catalogue without rules.
     pub fn empty() -> Catalogue {
-        Catalogue { rules: Rules::Own(Arc::default()), digest: 0 }
+        Catalogue { rules: Rules::Own { rules: Arc::default(), digest: 0 } }
     }
 
     /// Marks these rules: equal for equal files, however often they are loaded.
     pub fn digest(&self) -> String {
-        format!("{:032x}", self.digest)
+        format!("{:032x}", self.hash())
+    }
+
+    fn hash(&self) -> u128 {
+        // Made when somebody asks for it, as the rules are.
+        static BUILTIN: OnceLock<u128> = OnceLock::new();
+        match &self.rules {
+            Rules::Builtin => *BUILTIN.get_or_init(|| digest(EMBEDDED.iter().copied(), 0)),
+            Rules::Own { digest, .. } => *digest,
+        }
     }
 
     /// All rules, sorted by id.
     pub fn rules(&self) -> &[Rule] {
         match &self.rules {
             Rules::Builtin => builtin_rules(),
-            Rules::Own(rules) => rules,
+            Rules::Own { rules, .. } => rules,
         }
     }
 

@@ -233,7 +233,7 @@ impl FileSink for Sink<'_> {
             self.read.tallies.files[number as usize].notes.push(("nested-archive", note));
         }
         self.current = Some(Current { file: number, class, matcher, stored: 0, gzip: None, told: false, cut: None });
-        self.splitter.begin(self.spare.pop().unwrap_or_default());
+        self.splitter.begin(self.spare.pop().unwrap_or_default(), file.size);
         Ok(Flow::Read)
     }
 
