@@ -172,7 +172,8 @@ fn subjects_are_findings_of_their_own() {
 
 #[test]
 fn a_subject_may_have_a_pattern_of_its_own() {
-    let pattern = "[match]\nliterals = [\"widget\"]\nregex = 'widget \\w+ jams'\nsubject_regex = 'on=(?P<device>\\w+)'\n";
+    let pattern =
+        "[match]\nliterals = [\"widget\"]\nregex = 'widget \\w+ jams'\nsubject_regex = 'on=(?P<device>\\w+)'\n";
     let rules = with_rule(&format!("subject = [\"device\"]\n{pattern}"));
     let lines = ["widget w1 jams on=belt", "on=arm: widget w2 jams", "widget w3 jams", "widget w4 runs on=belt"];
     let found = widgets(&rules, &lines.map(|line| ("01:00:00", line)));

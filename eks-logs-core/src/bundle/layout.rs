@@ -160,7 +160,7 @@ pub struct Layout {
     /// For each pattern, its row.
     pattern_rows: Vec<usize>,
     /// Patterns without wildcards, and their rows.
-    plain: HashMap<String, usize>,
+    plain: BTreeMap<String, usize>,
     classes: Vec<FileClass>,
     top_names: BTreeSet<String>,
     expected: Vec<(String, NodeKind)>,
@@ -209,7 +209,7 @@ impl Layout {
 
         let mut patterns = Vec::new();
         let (mut pattern_rows, mut classes, mut expected) = (Vec::new(), Vec::new(), Vec::new());
-        let mut plain = HashMap::new();
+        let mut plain = BTreeMap::new();
         let mut top_names = BTreeSet::new();
         let mut groups: Vec<String> = Vec::new();
         for (number, row) in table.file.iter().enumerate() {

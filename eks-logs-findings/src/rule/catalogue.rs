@@ -30,7 +30,10 @@ pub struct Catalogue {
 enum Rules {
     /// Those of this crate, read when somebody looks at them: an answer from an index needs none.
     Builtin,
-    Own { rules: Arc<Vec<Rule>>, digest: u128 },
+    Own {
+        rules: Arc<Vec<Rule>>,
+        digest: u128,
+    },
 }
 
 fn builtin_rules() -> &'static [Rule] {
