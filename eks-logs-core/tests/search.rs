@@ -431,34 +431,45 @@ fn a_search_that_is_stopped_says_what_it_did_not_reach() {
 /// A local file is searched in shares by several threads; what comes out is what comes out of blocks.
 #[test]
 fn shares_do_not_show() {
-    const SHARE: usize = 2 << 20;
+    const SHARE: usize = 4 << 20;
     let mut rng = fastrand::Rng::with_seed(5);
     let large = |rng: &mut fastrand::Rng, end: &str| {
         let mut content = Vec::new();
-        while content.len() < 5 << 20 {
+        while content.len() < 9 << 20 {
             content.extend_from_slice(&text(rng, 2000, end));
         }
         content
     };
     let (plain, windows) = (large(&mut rng, "\n"), large(&mut rng, "\r\n"));
     // Lines that end, start and go on where shares do.
-    let mut edges = b"pod at the start\n".to_vec();
-    for (number, over) in [0_usize, 1, 2, 3, 100, SHARE + 7].into_iter().enumerate() {
-        edges.resize((number + 1) * SHARE + over - 5, b'.');
-        edges.extend_from_slice(b"pod 1\npod 2\n");
-        while edges.len() < (number + 2) * SHARE - 500 {
-            edges.extend_from_slice(b"a short line\n");
+    let edges = |overs: &[usize]| {
+        let mut edges = b"pod at the start\n".to_vec();
+        let short_lines = |edges: &mut Vec<u8>, to: usize| {
+            while edges.len() < to - 500 {
+                edges.extend_from_slice(b"a short line\n");
+            }
+        };
+        for (number, over) in overs.iter().enumerate() {
+            short_lines(&mut edges, (number + 1) * SHARE);
+            edges.resize((number + 1) * SHARE + over - 5, b'.');
+            edges.extend_from_slice(b"pod 1\npod 2\n");
         }
-    }
-    edges.resize(edges.len().div_ceil(SHARE) * SHARE - 2, b'.');
-    edges.extend_from_slice(b"pod over the last edge, without a newline");
+        let end = edges.len().div_ceil(SHARE) * SHARE;
+        short_lines(&mut edges, end);
+        edges.resize(end - 2, b'.');
+        edges.extend_from_slice(b"pod over the last edge, without a newline");
+        edges
+    };
+    // The first has shares; the second has a line that is longer than they are made of.
+    let (edges, long_edge) = (edges(&[0, 1, 2, 3, 100]), edges(&[5, SHARE / 2]));
     let overlong = [plain.as_slice(), "pod ".repeat(LONGEST_LINE / 3).as_bytes(), b"\n", &plain].concat();
     let compressed = gzip(&fastrand::Rng::with_seed(6).u128(..).to_le_bytes().repeat(1000));
     let stored = [compressed.as_slice(), &plain].concat();
-    let files: [(&str, &[u8]); 7] = [
+    let files: [(&str, &[u8]); 8] = [
         ("kubelet/kubelet.log", &plain),
         ("system/services", &windows),
         ("edges", &edges),
+        ("long-edge", &long_edge),
         ("overlong", &overlong),
         ("one-line", &b"pod ".repeat(1 << 20)),
         ("two.gz", &stored),
@@ -481,6 +492,6 @@ fn shares_do_not_show() {
         }
     }
     let found = run(&shares, "pod");
-    assert_eq!((found.files_searched, found.overlong.len()), (6, 2));
-    assert_eq!(found.files.iter().find(|file| file.file == "edges").unwrap().count, 14);
+    assert_eq!((found.files_searched, found.overlong.len()), (7, 2));
+    assert_eq!(found.files.iter().find(|file| file.file == "edges").unwrap().count, 12);
 }

@@ -12,8 +12,10 @@ use memchr::{memchr, memrchr};
 use super::block::{self, Hit, Searched};
 use super::query::Query;
 
-/// Bytes of a share.
-pub(super) const SHARE: u64 = 2 << 20;
+/// Bytes of a share: a thread that is woken up for it has something to do.
+pub(super) const SHARE: u64 = 4 << 20;
+/// Bytes of a share of which all text is kept until its matches are told.
+pub(super) const TEXT_SHARE: u64 = 1 << 20;
 /// Bytes that are read at a time: they stay in a processor's own cache.
 const PIECE: usize = 128 << 10;
 /// Bytes behind a share that are read with it, for the end of its last line.
@@ -29,8 +31,9 @@ pub(super) struct Share {
     /// The file's number, and the file.
     pub(super) number: u32,
     pub(super) file: Arc<File>,
-    /// Where the share starts; a multiple of [`SHARE`].
+    /// Where the share starts, and how many bytes it has.
     pub(super) start: u64,
+    pub(super) length: u64,
     /// Bytes of the file.
     pub(super) size: u64,
     pub(super) crlf: bool,
@@ -62,7 +65,7 @@ pub(super) fn search(query: &Query, share: &Share, buffer: &mut Vec<u8>, stop: &
     let mut found = Searched::new(share.number, share.start, 0);
     if share.text {
         // Lines around a match are told: all is wanted in one piece.
-        read_lines(share, SHARE as usize + BEHIND, buffer, |start, piece| {
+        read_lines(share, share.length as usize + BEHIND, buffer, |start, piece| {
             found = Searched::new(share.number, start, piece.len());
             block::search_lines(lines, piece, 0, share.keep, stop, &mut found);
             found.data = piece.to_vec();
@@ -104,7 +107,7 @@ fn read_lines(
 ) -> Option<Range<u64>> {
     // The byte in front tells whether a line starts at the start.
     let mut base = share.start.saturating_sub(1);
-    let end = (share.start + SHARE).min(share.size);
+    let end = (share.start + share.length).min(share.size);
     let mut filled = 0;
     let mut first = (share.start == 0).then_some(0);
     loop {

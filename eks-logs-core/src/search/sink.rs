@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use super::block::{self, Block, Searched};
 use super::found::{FileMatches, FileState, SearchResult, Skipped, Stopped};
 use super::query::Query;
-use super::share::{self, SHARE, Share};
+use super::share::{self, SHARE, Share, TEXT_SHARE};
 use super::{LONGEST_LINE, MOST_MATCHES, SearchOptions};
 use crate::archive::ArchiveStore;
 use crate::bundle::{InnerRoot, Located, records};
@@ -137,6 +137,8 @@ impl<'a> Sink<'a> {
 
     /// Searches the file at hand in shares; says whether that is possible.
     async fn search_shares(&mut self, file: &Arc<File>, size: u64) -> Result<bool> {
+        let text = self.options.context > 0;
+        let length = if text { TEXT_SHARE } else { SHARE };
         let mut possible = true;
         let mut start = 0;
         while start < size && possible {
@@ -145,9 +147,8 @@ impl<'a> Sink<'a> {
             let Some(state) = self.files.last() else { return Ok(false) };
             let (crlf, keep) = (state.crlf, state.wanted());
             let file = Arc::clone(file);
-            let text = self.options.context > 0;
-            self.workers.hand_out(Job::Share(Share { number, file, start, size, crlf, keep, text })).await;
-            start += SHARE;
+            self.workers.hand_out(Job::Share(Share { number, file, start, length, size, crlf, keep, text })).await;
+            start += length;
             while let Some(found) = self.workers.take().await {
                 possible &= self.add(found);
             }
