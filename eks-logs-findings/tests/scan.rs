@@ -181,11 +181,17 @@ fn a_subject_may_have_a_pattern_of_its_own() {
         found.findings.iter().map(|finding| (finding.subject.as_str(), finding.count)).collect();
     told.sort_unstable();
     assert_eq!(told, [("", 1), ("device=arm", 1), ("device=belt", 1)]);
-    let refused = Catalogue::empty().extended([("site/x", "title = \"x\"\nseverity = \"low\"\nseverity_reason = \"r\"\nsources = [\"kubelet\"]\n\
-        origin = \"test\"\nsince = \"0.1.0\"\nsubject = [\"pod\"]\n[match]\nliterals = [\"widget\"]\nregex = '(?P<pod>widget)'\n\
-        subject_regex = 'on=(?P<device>x)'\n[remedy]\n")]);
-    let told = refused.unwrap_err()[0].to_string();
+    let refused = |subject: &str, pattern: &str| {
+        let rule = format!(
+            "title = \"x\"\nseverity = \"low\"\nseverity_reason = \"r\"\nsources = [\"kubelet\"]\norigin = \"test\"\nsince = \"0.1.0\"\n\
+             subject = [{subject}]\n[match]\nliterals = [\"widget\"]\nregex = '(?P<pod>widget)'\nsubject_regex = '{pattern}'\n[remedy]\n"
+        );
+        Catalogue::empty().extended([("site/x", rule.as_str())]).unwrap_err()[0].to_string()
+    };
+    let told = refused("\"pod\"", "on=(?P<device>x)");
     assert!(told.contains("subject_regex has no capture (?P<pod>"), "{told}");
+    let told = refused("", "on=(?P<pod>x)");
+    assert!(told.contains("subject_regex without `subject`"), "{told}");
 }
 
 #[test]

@@ -241,6 +241,11 @@ pub(super) fn read(id: &str, text: &str, trust: Trust) -> Result<Rule, Refused> 
     let (matcher, check) = match (&file.matcher, &file.check) {
         (Some(lines), None) => {
             let matcher = reader.matcher(&lines.literals, lines.regex.as_ref())?;
+            if let Some(regex) = lines.subject_regex.as_ref().filter(|_| file.subject.is_empty()) {
+                let reason =
+                    "subject_regex without `subject`: name there the captures that tell one subject from another";
+                return Err(reader.refuse(regex.span(), reason.to_owned()));
+            }
             let subject = lines.subject_regex.as_ref().map(|regex| reader.pattern(regex)).transpose()?;
             (LineMatcher { subject, ..matcher }, None)
         }

@@ -155,3 +155,20 @@ pub(crate) fn matches_line(rule: &Rule, class: FileClass, text: &[u8]) -> bool {
         && rule.matcher.pattern.as_ref().is_none_or(|pattern| pattern.is_match(message))
         && !rule.unless.iter().any(|unless| unless.pattern.is_match(message))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A source that is taken for one without rules is not looked at.
+    #[test]
+    fn empty_is_what_nothing_is_looked_for_in() {
+        let matchers = Matchers::new(Catalogue::builtin().clone());
+        let sources = Layout::builtin().sources();
+        for source in sources {
+            let ready = Ready::new(Catalogue::builtin(), &[*source]);
+            assert_eq!(matchers.judged.contains(source), !ready.targets.is_empty(), "{source:?}");
+        }
+        assert!((10..sources.len()).contains(&matchers.judged.len()));
+    }
+}
