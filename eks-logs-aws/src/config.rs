@@ -6,6 +6,11 @@ use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_ssm::config::retry::{RetryPartition, TokenBucket};
+
+/// Of the 500 tokens for retries, so many come back in a second without a success: what a retry costs (twice that after a
+/// timeout). A long outage thus slows retries down and does not end them.
+const REFILL: f32 = 5.0;
 
 /// How long and how often is tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +86,12 @@ impl Patience {
 
     pub(crate) fn retries(&self) -> RetryConfig {
         RetryConfig::standard().with_max_attempts(self.attempts).with_initial_backoff(self.first_pause)
+    }
+
+    /// What a client may spend on retries, of its own. By default all clients of a service and region in a process draw on
+    /// one quota, which fills up only as requests succeed: a bucket that fails would leave the next one without a second attempt.
+    pub(crate) fn budget(&self, client: &'static str) -> RetryPartition {
+        RetryPartition::custom(client).token_bucket(TokenBucket::builder().refill_rate(REFILL).build()).build()
     }
 }
 

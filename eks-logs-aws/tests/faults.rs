@@ -21,11 +21,9 @@ fn content(size: usize) -> Vec<u8> {
     (0..size).map(|n| (n % 251) as u8).collect()
 }
 
-/// Retries as usual, without waiting for long.
-fn patience() -> Patience {
-    Patience::default()
-        .with_first_pause(Duration::from_millis(20))
-        .with_waits(Duration::from_secs(1), Duration::from_secs(1))
+/// Retries as usual, without long pauses.
+fn patience(wait: Duration) -> Patience {
+    Patience::default().with_first_pause(Duration::from_millis(20)).with_waits(wait, wait)
 }
 
 struct Bench {
@@ -37,10 +35,15 @@ struct Bench {
 }
 
 impl Bench {
+    /// Waits for an answer as long as a busy machine may need for it.
     async fn new(servers: &Servers) -> Self {
+        Self::waiting(servers, Duration::from_secs(4)).await
+    }
+
+    async fn waiting(servers: &Servers, wait: Duration) -> Self {
         let real = servers.bucket().await;
         let proxy = Proxy::before(&servers.s3).await;
-        let store = S3Store::new(&sdk_config(&proxy.url(), "us-east-1"), real.location().clone(), patience());
+        let store = S3Store::new(&sdk_config(&proxy.url(), "us-east-1"), real.location().clone(), patience(wait));
         Self { real, store, proxy }
     }
 }
@@ -99,11 +102,33 @@ async fn faults_that_pass_are_not_noticed() {
     assert_eq!(sizes.0, [(3_000_000, true)]);
 }
 
+/// A bucket that fails for long does not take the second attempts of another one in the same region.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_failing_bucket_leaves_the_others_their_retries() {
+    let Some(servers) = servers("one_failing_bucket_leaves_the_others_their_retries") else { return };
+    let (failing, other) = (Bench::new(&servers).await, Bench::new(&servers).await);
+    let at = path("kubelet.log");
+    other.real.put(&at, "x".into(), PutMode::Create).await.unwrap();
+    failing.proxy.fail(usize::MAX, Fault::Xml(500, "InternalError"), |_| true);
+    let mut calls = tokio::task::JoinSet::new();
+    for _ in 0..40 {
+        let (store, at) = (failing.store.clone(), at.clone());
+        calls.spawn(async move { store.head(&at).await.map(|_| ()) });
+    }
+    while let Some(done) = calls.join_next().await {
+        done.unwrap().unwrap_err();
+    }
+    let asked = failing.proxy.seen().len();
+    assert!((40..200).contains(&asked), "{asked} requests for 40 calls of 5 attempts: a client's retries are bounded");
+    other.proxy.fail(2, Fault::Xml(500, "InternalError"), get);
+    assert_eq!(other.store.get_all(&at).await.unwrap(), "x");
+}
+
 /// Faults that last: the error says what it is.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn faults_that_last_have_their_names() {
     let Some(servers) = servers("faults_that_last_have_their_names") else { return };
-    let bench = Bench::new(&servers).await;
+    let bench = Bench::waiting(&servers, Duration::from_secs(1)).await;
     let at = path("kubelet.log");
     bench.real.put(&at, Bytes::from(content(100_000)), PutMode::Create).await.unwrap();
     type Case = (&'static str, Fault, fn(&Error) -> bool);

@@ -71,6 +71,7 @@ impl Access for AccountAccess {
         let config = aws_sdk_ec2::config::Builder::from(&self.shared)
             .region(SdkRegion::new(region.to_string()))
             .retry_config(self.patience.retries())
+            .retry_partition(self.patience.budget("ec2"))
             .timeout_config(self.patience.timeouts());
         let ec2 = aws_sdk_ec2::Client::from_conf(config.build());
         let mut profiles = BTreeMap::new();

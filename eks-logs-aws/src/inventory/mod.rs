@@ -54,10 +54,12 @@ impl Ec2EksInventory {
                 let ec2 = aws_sdk_ec2::config::Builder::from(&self.shared)
                     .region(sdk_region.clone())
                     .retry_config(self.patience.retries())
+                    .retry_partition(self.patience.budget("ec2"))
                     .timeout_config(self.patience.timeouts());
                 let eks = aws_sdk_eks::config::Builder::from(&self.shared)
                     .region(sdk_region)
                     .retry_config(self.patience.retries())
+                    .retry_partition(self.patience.budget("eks"))
                     .timeout_config(self.patience.timeouts());
                 Clients {
                     ec2: aws_sdk_ec2::Client::from_conf(ec2.build()),

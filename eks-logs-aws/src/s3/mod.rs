@@ -80,6 +80,7 @@ impl S3Store {
     pub fn new(shared: &SdkConfig, location: S3Location, patience: Patience) -> Self {
         let mut config = aws_sdk_s3::config::Builder::from(shared)
             .retry_config(patience.retries())
+            .retry_partition(patience.budget("s3"))
             .timeout_config(patience.timeouts())
             .stalled_stream_protection(
                 aws_config::stalled_stream_protection::StalledStreamProtectionConfig::enabled()

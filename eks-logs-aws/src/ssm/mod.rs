@@ -51,6 +51,7 @@ pub(crate) fn client(shared: &SdkConfig, patience: &Patience, region: &Region) -
     let config = aws_sdk_ssm::config::Builder::from(shared)
         .region(SdkRegion::new(region.to_string()))
         .retry_config(patience.retries())
+        .retry_partition(patience.budget("ssm"))
         .timeout_config(patience.timeouts())
         .build();
     Client::from_conf(config)
