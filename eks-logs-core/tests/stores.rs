@@ -125,6 +125,9 @@ fn a_directory_store_never_follows_a_link() {
     std::os::unix::fs::symlink(outside.path(), directory.path().join("dir")).unwrap();
     let store = LocalStore::open(directory.path()).unwrap();
     assert!(block_on(store.list_all(&StorePath::root())).unwrap().is_empty());
+    let linked = StorePath::parse("dir").unwrap();
+    assert!(block_on(store.list_all(&linked)).is_err());
+    assert!(block_on(store.children(&linked)).is_err());
     for path in ["file", "dir/secret"] {
         let path = StorePath::parse(path).unwrap();
         assert!(block_on(store.get(&path, ByteRange::WHOLE)).is_err(), "{path}");

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use tempfile::NamedTempFile;
 
 use super::memory::content_version;
+use super::unlinked::Unlinked;
 use super::walk::read_into;
 use super::{
     ByteRange, ByteStream, Children, FileEnd, FileSink, Flow, Object, ObjectStream, PutMode, Refusal, RefusalReason,
@@ -117,22 +118,7 @@ impl LocalStore {
     }
 
     fn open_file(&self, path: &StorePath) -> Result<(File, u64)> {
-        let full = self.full(path);
-        let failed = |why| Error::from_io(full.display().to_string(), why);
-        // Each part is looked at without following it: a link planted below the root must not lead out of it.
-        let mut at = self.root.clone();
-        for part in path.as_str().split('/') {
-            at.push(part);
-            if fs::symlink_metadata(&at).map_err(failed)?.is_symlink() {
-                return Err(Error::Denied { path: full.display().to_string() });
-            }
-        }
-        let file = File::open(&full).map_err(failed)?;
-        let meta = file.metadata().map_err(failed)?;
-        if !meta.is_file() {
-            return Err(Error::NotFound { path: full.display().to_string() });
-        }
-        Ok((file, meta.len()))
+        Unlinked::below(&self.root).open(path)
     }
 }
 
@@ -170,7 +156,7 @@ impl Store for LocalStore {
         if let Ok((_, size)) = self.open_file(prefix) {
             return Box::pin(stream::once(Ok(Object { path: prefix.clone(), size, version: None })));
         }
-        match self.entries_below(prefix) {
+        match Unlinked::below(&self.root).check(prefix).and_then(|()| self.entries_below(prefix)) {
             Ok(entries) => Box::pin(stream::iter(entries.into_iter().filter_map(|entry| match entry {
                 Entry::File(object) => Some(Ok(object)),
                 Entry::Directory(_) | Entry::Refused(_) => None,
@@ -182,6 +168,7 @@ impl Store for LocalStore {
     }
 
     async fn children(&self, prefix: &StorePath) -> Result<Children> {
+        Unlinked::below(&self.root).check(prefix)?;
         let mut children = Children::default();
         for entry in self.entries(prefix)? {
             match entry {
@@ -266,9 +253,11 @@ impl Store for LocalStore {
     }
 
     async fn walk(&self, prefix: &StorePath, sink: &mut dyn FileSink) -> Result<()> {
+        Unlinked::below(&self.root).check(prefix)?;
         let entries = self.entries_below(prefix)?;
         let total = entries.iter().map(|entry| if let Entry::File(object) = entry { object.size } else { 0 }).sum();
         let mut done = 0;
+        let below = Unlinked::below(&self.root);
         for entry in entries {
             let object = match entry {
                 Entry::File(object) => object,
@@ -278,7 +267,7 @@ impl Store for LocalStore {
                 }
                 Entry::Directory(_) => continue,
             };
-            let (mut file, size) = match self.open_file(&object.path) {
+            let (mut file, size) = match below.open(&object.path) {
                 Ok(opened) => opened,
                 Err(why) => {
                     sink.refused((object.path.to_string(), why).into());

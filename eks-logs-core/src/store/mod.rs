@@ -10,6 +10,7 @@
 mod ext;
 mod local;
 mod memory;
+mod unlinked;
 mod upload;
 mod walk;
 
