@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 
+use aho_corasick::AhoCorasick;
 use regex::Regex;
 use serde::Deserialize;
 
@@ -15,24 +16,55 @@ struct Table {
 #[serde(deny_unknown_fields)]
 struct Row {
     name: String,
+    needs: Vec<String>,
     regex: String,
 }
 
 struct Secret {
-    name: String,
-    regex: Regex,
+    row: Row,
+    /// Compiled when a text first holds what it needs: most never do.
+    regex: OnceLock<Option<Regex>>,
 }
 
-fn secrets() -> &'static [Secret] {
-    static SECRETS: OnceLock<Vec<Secret>> = OnceLock::new();
-    SECRETS.get_or_init(|| {
-        // A row that does not compile fails the test `every_row_compiles`.
+impl Secret {
+    fn regex(&self) -> Option<&Regex> {
+        // One that does not compile fails the test `every_row_compiles`.
+        self.regex.get_or_init(|| Regex::new(&self.row.regex).ok()).as_ref()
+    }
+}
+
+struct Secrets {
+    all: Vec<Secret>,
+    /// Everything that one of them needs; `None` if that cannot be looked for, and then all of them are.
+    needs: Option<AhoCorasick>,
+    /// Whose need each of those is: a place in `all`.
+    whose: Vec<usize>,
+}
+
+impl Secrets {
+    fn read() -> Self {
         let table: Option<Table> = toml::from_str(include_str!("../data/secrets.toml")).ok();
         let rows = table.map(|table| table.secret).unwrap_or_default();
-        rows.into_iter()
-            .filter_map(|row| Some(Secret { regex: Regex::new(&row.regex).ok()?, name: row.name }))
-            .collect()
-    })
+        let all: Vec<_> = rows.into_iter().map(|row| Secret { row, regex: OnceLock::new() }).collect();
+        let needs = all.iter().flat_map(|secret| &secret.row.needs);
+        let needs = AhoCorasick::builder().ascii_case_insensitive(true).build(needs).ok();
+        let whose = all.iter().enumerate().flat_map(|(at, secret)| secret.row.needs.iter().map(move |_| at)).collect();
+        Self { all, needs, whose }
+    }
+
+    /// Those that a text may hold, in the order of the table.
+    fn possible(&self, text: &str) -> impl Iterator<Item = &Secret> {
+        let mut possible = vec![self.needs.is_none(); self.all.len()];
+        for found in self.needs.iter().flat_map(|needs| needs.find_overlapping_iter(text)) {
+            possible[self.whose[found.pattern().as_usize()]] = true;
+        }
+        self.all.iter().zip(possible).filter_map(|(secret, possible)| possible.then_some(secret))
+    }
+}
+
+fn secrets() -> &'static Secrets {
+    static SECRETS: OnceLock<Secrets> = OnceLock::new();
+    SECRETS.get_or_init(Secrets::read)
 }
 
 /// A secret in a text.
@@ -48,15 +80,17 @@ pub struct Span {
 
 /// Every secret in a text, in order; spans do not overlap.
 pub fn spans(text: &str) -> Vec<Span> {
+    spans_of(text, secrets().possible(text))
+}
+
+fn spans_of(text: &str, secrets: impl Iterator<Item = &'static Secret>) -> Vec<Span> {
     let mut found: Vec<Span> = Vec::new();
-    for secret in secrets() {
-        if !secret.regex.is_match(text) {
-            continue;
-        }
-        for captures in secret.regex.captures_iter(text) {
+    for secret in secrets {
+        let Some(regex) = secret.regex().filter(|regex| regex.is_match(text)) else { continue };
+        for captures in regex.captures_iter(text) {
             // What was redacted before stays as it is.
             let fresh = captures.name("secret").filter(|found| !found.as_str().starts_with("[REDACTED"));
-            found.extend(fresh.map(|found| Span { start: found.start(), end: found.end(), name: &secret.name }));
+            found.extend(fresh.map(|found| Span { start: found.start(), end: found.end(), name: &secret.row.name }));
         }
     }
     // What several patterns take for a secret has the name of the first.
@@ -115,8 +149,16 @@ mod tests {
     #[test]
     fn every_row_compiles() {
         let table: Table = toml::from_str(include_str!("../data/secrets.toml")).unwrap();
-        assert_eq!(secrets().len(), table.secret.len());
-        assert!(secrets().iter().all(|secret| secret.regex.capture_names().flatten().any(|name| name == "secret")));
+        assert_eq!(secrets().all.len(), table.secret.len());
+        assert!(secrets().needs.is_some());
+        for secret in &secrets().all {
+            assert!(
+                secret.regex().unwrap().capture_names().flatten().any(|name| name == "secret"),
+                "{}",
+                secret.row.name
+            );
+            assert!(!secret.row.needs.is_empty(), "{}", secret.row.name);
+        }
     }
 
     #[test]
@@ -158,7 +200,29 @@ mod tests {
         }
     }
 
+    /// Texts that each expression matches, and damaged ones, in both cases.
+    fn texts() -> impl Strategy<Value = String> {
+        let rows = secrets().all.iter().map(|secret| {
+            // What stands for any character makes texts of any script, which say no more here; nor do edges of words.
+            let plain = secret.row.regex.replace(r"\b", "").replace("(?P<secret>", "(?:").replace(r"\s", " ");
+            proptest::string::string_regex(&plain).unwrap().boxed()
+        });
+        let row = proptest::strategy::Union::new(rows);
+        (row, 0..4_u8, any::<prop::sample::Index>()).prop_map(|(text, change, at)| match change {
+            0 => text.to_ascii_uppercase(),
+            1 => text.to_ascii_lowercase(),
+            2 => text.chars().skip(at.index(text.chars().count().max(1))).collect(),
+            _ => format!("{text} - {text}"),
+        })
+    }
+
     proptest! {
+        /// A text in which nothing stands that a secret needs holds none.
+        #[test]
+        fn what_is_not_asked_would_not_match(text in texts()) {
+            prop_assert_eq!(spans(&text), spans_of(&text, secrets().all.iter()));
+        }
+
         #[test]
         fn redacting_twice_changes_nothing(text in "(AKIA[A-Z0-9]{16}|password=[a-z]{8}|bearer [a-z]{20}|[ -~]{0,20}){0,6}") {
             let once = redacted(&text);

@@ -202,7 +202,8 @@ impl Store for LocalStore {
     async fn get(&self, path: &StorePath, range: ByteRange) -> Result<Bytes> {
         let (mut file, size) = self.open_file(path)?;
         let range = range.within(path, size)?;
-        let mut content = Vec::new();
+        // The file may end earlier by now, and a range may be huge.
+        let mut content = Vec::with_capacity((range.end - range.start).min(64 << 20) as usize);
         file.seek(SeekFrom::Start(range.start))
             .and_then(|_| file.take(range.end - range.start).read_to_end(&mut content))
             .map_err(|why| Error::from_io(path.as_str(), why))?;
