@@ -193,6 +193,8 @@ def main():
     ap.add_argument("--growth", action="store_true")
     ap.add_argument("--sizes", default="64,256,1024", help="of --growth, in MB")
     args = ap.parse_args()
+    if args.bundle and os.path.exists(os.path.join(args.bundle, "findings_index.json")):
+        sys.exit(f"{args.bundle} is indexed (`eks-logs index`): its triage would read the index and no log; measure on a fresh copy")
     eks_logs, corpus = build()
     with tempfile.TemporaryDirectory() as work:
         if args.memory:

@@ -3,7 +3,7 @@
 /// Bytes of a block. Memory is a few of these, whatever the size of the file.
 pub const BLOCK: usize = 1 << 20;
 /// The least bytes of the buffer with which a file begins. Most files are small, and a buffer is zeroed before it is written to.
-const FIRST: usize = 16 << 10;
+const FIRST: usize = 4 << 10;
 /// What a piece of an overlong line repeats of the piece before, so that a phrase on the cut is found.
 pub const OVERLAP: usize = 4 << 10;
 
