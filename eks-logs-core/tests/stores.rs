@@ -128,6 +128,7 @@ fn a_directory_store_never_follows_a_link() {
     let linked = StorePath::parse("dir").unwrap();
     assert!(block_on(store.list_all(&linked)).is_err());
     assert!(block_on(store.children(&linked)).is_err());
+    assert!(block_on(store.state(&linked)).is_err());
     for path in ["file", "dir/secret"] {
         let path = StorePath::parse(path).unwrap();
         assert!(block_on(store.get(&path, ByteRange::WHOLE)).is_err(), "{path}");

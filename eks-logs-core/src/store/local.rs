@@ -103,6 +103,7 @@ impl LocalStore {
 
     /// Everything below `prefix`, sorted by path. A subdirectory that cannot be opened is a refusal, not a failure.
     fn entries_below(&self, prefix: &StorePath) -> Result<Vec<Entry>> {
+        Unlinked::below(&self.root).check(prefix)?;
         let mut found = Vec::new();
         let mut pending: Vec<Entry> = self.entries(prefix)?.into_iter().rev().collect();
         while let Some(entry) = pending.pop() {
@@ -156,7 +157,7 @@ impl Store for LocalStore {
         if let Ok((_, size)) = self.open_file(prefix) {
             return Box::pin(stream::once(Ok(Object { path: prefix.clone(), size, version: None })));
         }
-        match Unlinked::below(&self.root).check(prefix).and_then(|()| self.entries_below(prefix)) {
+        match self.entries_below(prefix) {
             Ok(entries) => Box::pin(stream::iter(entries.into_iter().filter_map(|entry| match entry {
                 Entry::File(object) => Some(Ok(object)),
                 Entry::Directory(_) | Entry::Refused(_) => None,
@@ -254,7 +255,6 @@ impl Store for LocalStore {
     }
 
     async fn walk(&self, prefix: &StorePath, sink: &mut dyn FileSink) -> Result<()> {
-        Unlinked::below(&self.root).check(prefix)?;
         let entries = self.entries_below(prefix)?;
         let total = entries.iter().map(|entry| if let Entry::File(object) = entry { object.size } else { 0 }).sum();
         let mut done = 0;
